@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use super::demo_bots::{bots, open_when_awaited};
 use super::exit::{CommandError, ExitStatus};
 use super::inputs::offered;
+use super::on_open::scenarios_on_open;
 use super::serve::{ListenerArgs, serve_apis};
 use super::setup::{Setup, Signals, runtime, while_serving_files};
 use super::terminal::{note, print};
@@ -41,6 +42,7 @@ pub(super) fn show_page(demo: &PageDemo, setup: &Setup) -> Result<ExitStatus, Co
             let live = LiveServer::start(ServerPlan {
                 accounts: accounts.clone(),
                 known: setup.vendors().to_vec(),
+                on_open: scenarios_on_open(setup, &accounts, setup.vendors())?,
                 scenarios,
                 egress: EgressPolicy::default(),
                 redactor: setup.redactor(),

@@ -29,6 +29,7 @@ mod journal;
 mod json_output;
 mod listen;
 mod man;
+mod on_open;
 mod other_revisions;
 mod output;
 mod own_body;

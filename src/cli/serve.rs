@@ -14,10 +14,11 @@ use super::api_ports::{ApiPorts, ProxyArgs, reachable};
 use super::exit::{CommandError, ExitStatus};
 use super::global::Global;
 use super::inputs::offered;
+use super::on_open::scenarios_on_open;
 use super::receivers::TargetArgs;
 use super::server_journal::{ServerJournalArgs, fate, restore};
 use super::server_log::LogFormat;
-use super::server_reload::ServerFiles;
+use super::server_reload::{ServerFiles, scenario_names};
 use super::setup::{
     Setup, Signals, check_headers, endpoint_subscription, header_names, runtime,
     while_serving_files,
@@ -153,10 +154,12 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
     let read_plan = |setup: &Setup| args.plan(setup);
     let (setup, offered, plan) = in_own_thread(|| {
         let setup = Setup::read(global)?;
-        let (offered, plan) = (offered(&args.scenarios)?, read_plan(&setup)?);
+        let plan = read_plan(&setup)?;
+        let offered = offered(&scenario_names(&args.scenarios, &plan))?;
         Ok::<_, CommandError>((setup, offered, plan))
     })??;
-    let ReloadPlan { accounts, known, redactor, endpoints } = plan;
+    let files_of_server = ServerFiles::new(&args.scenarios, &plan, global, &read_plan);
+    let ReloadPlan { accounts, known, on_open, redactor, endpoints } = plan;
     let runtime = runtime(1)?;
     let exit = runtime.block_on(async {
         tokio::spawn(release_memory());
@@ -165,6 +168,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
             let live = LiveServer::start(ServerPlan {
                 accounts,
                 known,
+                on_open,
                 scenarios: offered,
                 egress: args.targets.egress(),
                 redactor,
@@ -173,7 +177,6 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<ExitStatus, Com
                 journal: args.journal.plan(),
             });
             let live = live.map_err(anyhow::Error::from)?;
-            let files_of_server = ServerFiles::new(&args.scenarios, global, &read_plan);
             args.listener.refuse_own(&live);
             restore(&live, endpoints).await?;
             let apis = serve_apis(&live, args.listener.host, args.proxy.serve_proxy, &setup)?;
@@ -276,7 +279,7 @@ impl ServeArgs {
     fn plan(&self, setup: &Setup) -> Result<ReloadPlan, Problems> {
         let vendors = self.vendors(setup)?;
         let endpoints = self.endpoints(&vendors, setup)?;
-        let accounts: Result<_, Problems> =
+        let accounts: Result<Vec<_>, Problems> =
             vendors.iter().map(|vendor| setup.account(vendor)).collect();
         let mut known = setup.vendors().to_vec();
         // A scenario may list other revisions than a chosen one. They are not loaded without a choice: they
@@ -287,8 +290,9 @@ impl ServeArgs {
         for vendor in chosen {
             known.extend(setup.revisions_of(&vendor.id));
         }
-        let redactor = setup.redactor();
-        Ok(ReloadPlan { accounts: accounts?, known, redactor, endpoints })
+        let (accounts, redactor) = (accounts?, setup.redactor());
+        let on_open = scenarios_on_open(setup, &accounts, &known)?;
+        Ok(ReloadPlan { accounts, known, on_open, redactor, endpoints })
     }
 
     fn vendors(&self, setup: &Setup) -> Result<Vec<Arc<Platform>>, Problems> {

@@ -46,12 +46,19 @@ impl WatchedFiles {
     }
 }
 
+fn watched_scenarios(names: &[String]) -> WatchedFiles {
+    WatchedFiles::new(names.iter().map(PathBuf::from).collect())
+}
+
 /// Reads what a server plays at from a setup.
 pub(super) type PlanReader<'a> = dyn Fn(&Setup) -> Result<ReloadPlan, Problems> + 'a;
 
 /// The files of a server.
 pub(super) struct ServerFiles<'a> {
-    names: &'a [String],
+    /// The scenarios of the command line.
+    arguments: &'a [String],
+    /// These, and those of the configuration.
+    names: Vec<String>,
     global: &'a Global,
     read_plan: &'a PlanReader<'a>,
     scenarios: WatchedFiles,
@@ -61,14 +68,16 @@ pub(super) struct ServerFiles<'a> {
 impl<'a> ServerFiles<'a> {
     /// Notes the present state of the files, which the server has read.
     pub(super) fn new(
-        names: &'a [String],
+        arguments: &'a [String],
+        plan: &ReloadPlan,
         global: &'a Global,
         read_plan: &'a PlanReader<'a>,
     ) -> Self {
+        let names = scenario_names(arguments, plan);
         let settings = config_path(global).into_iter().chain(global.templates.clone());
-        let scenarios = WatchedFiles::new(names.iter().map(PathBuf::from).collect());
+        let scenarios = watched_scenarios(&names);
         let settings = WatchedFiles::new(settings.collect());
-        Self { names, global, read_plan, scenarios, settings }
+        Self { arguments, names, global, read_plan, scenarios, settings }
     }
 
     /// Watches the files. Never returns.
@@ -78,7 +87,7 @@ impl<'a> ServerFiles<'a> {
         loop {
             sleep(INTERVAL).await;
             if can_reload && self.scenarios.have_changed() {
-                reload_scenarios(live, self.names);
+                reload_scenarios(live, &self.names);
             }
             if self.settings.have_changed() {
                 self.reload_settings(live).await;
@@ -86,14 +95,26 @@ impl<'a> ServerFiles<'a> {
         }
     }
 
+    /// Offers other scenarios, if the configuration names others.
+    fn watch_scenarios(&mut self, names: Vec<String>, live: &LiveServer) {
+        if names != self.names {
+            self.names = names;
+            self.scenarios = watched_scenarios(&self.names);
+            reload_scenarios(live, &self.names);
+        }
+    }
+
     /// Reads the configuration and the templates again. If they have problems, the previous version stays.
-    async fn reload_settings(&self, live: &LiveServer) {
+    async fn reload_settings(&mut self, live: &LiveServer) {
         let plan = Setup::read(self.global).and_then(|setup| {
             setup.check_config().into_result(Some(())).map_err(CommandError::from)?;
             (self.read_plan)(&setup).map_err(CommandError::from)
         });
         let reloaded = match plan {
-            Ok(plan) => live.reload(plan).await.map_err(|e| anyhow::Error::from(e).into()),
+            Ok(plan) => {
+                self.watch_scenarios(scenario_names(self.arguments, &plan), live);
+                live.reload(plan).await.map_err(|e| anyhow::Error::from(e).into())
+            }
             Err(error) => {
                 report_error(error);
                 return note(
@@ -110,6 +131,13 @@ impl<'a> ServerFiles<'a> {
             }
         }
     }
+}
+
+/// Returns the names of the scenarios of the command line and a plan.
+pub(super) fn scenario_names(arguments: &[String], plan: &ReloadPlan) -> Vec<String> {
+    let on_open = plan.on_open.values().map(|source| &source.name);
+    let own = on_open.filter(|name| !arguments.contains(name));
+    arguments.iter().chain(own).cloned().collect()
 }
 
 /// Reads the scenarios again. One with problems keeps its previous version.

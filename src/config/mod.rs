@@ -77,6 +77,8 @@ form! {
         option: TableOf<Spanned<String>>,
         /// Port of the vendor's API [default: a free port].
         port: Option<Spanned<NonZeroU16>>,
+        /// Scenario that `standin serve` plays in conversations that clients open.
+        on_open: Option<Spanned<String>>,
     }
 }
 

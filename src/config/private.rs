@@ -14,6 +14,7 @@ const PRINTED: &[&str] = &[
     "vendor.*.revision",
     "vendor.*.account",
     "vendor.*.option",
+    "vendor.*.on_open",
     "endpoint.*.vendor",
     "endpoint.*.url",
     "endpoint.*.events",

@@ -3,11 +3,26 @@
 use super::actor::ConversationActor;
 use super::call_work::{CallWork, WorkConversation};
 use super::host::AccountHost;
+use super::incoming::Opening;
 use super::live_conversation::LiveConversation;
 use super::requested::PersonRef;
 use crate::conversation::{Conversation, ConversationState, Role};
 use crate::delivery::{ConversationKey, RunTimes};
 use crate::platform::api::{ActTemplate, CallCondition, CallError, RefusalReason, WhoRef};
+
+impl CallWork {
+    /// Returns whether the call opens a conversation, and has to wait for that.
+    pub(super) fn waits_to_open(&self, opening: Opening) -> bool {
+        let opens = self.operation.as_ref().is_some_and(|operation| operation.opens())
+            && !self.has_found_conversation();
+        let is_waiting = |known: &WorkConversation| match opening {
+            Opening::WaitsForTurn => true,
+            Opening::WaitsForRun => known.is_new,
+            Opening::Opens => false,
+        };
+        opens && self.conversation.as_ref().is_some_and(is_waiting)
+    }
+}
 
 impl AccountHost {
     /// Refuses to open a second conversation of a visitor, where the vendor admits one only.

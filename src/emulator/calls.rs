@@ -12,7 +12,7 @@ use super::call_commit::CallResult;
 use super::call_work::{AccountContent, BatchElement, CallStop, CallWork};
 use super::handshake::HandshakeJob;
 use super::host::AccountHost;
-use super::incoming::{CallOutcome, CallPart, CallReply, IncomingCall};
+use super::incoming::{CallOutcome, CallPart, CallReply, IncomingCall, Opening};
 use super::subscriptions::{NewSubscription, SubscriptionChange};
 use crate::delivery::RunTimes;
 use crate::platform::api::{
@@ -61,8 +61,19 @@ impl AccountHost {
             CallPart::Whole | CallPart::Field(_) => {}
         }
         if let Some(elements) = batch {
-            if incoming.only_known && !self.knows_batch(&work, &elements, &incoming, times) {
+            if incoming.only_known
+                && !self.any_element(&work, &elements, &incoming, times, Self::knows)
+            {
                 return self.refuse_unknown();
+            }
+            let opening = incoming.opening;
+            let waits = |_: &Self, part: &CallWork, stopped: Option<&CallStop>| {
+                stopped.is_none() && part.waits_to_open(opening)
+            };
+            if opening != Opening::Opens
+                && self.any_element(&work, &elements, &incoming, times, waits)
+            {
+                return self.wait_to_open(incoming);
             }
             self.count_call(&work);
             return self.call_batch(&work, &elements, &incoming, times);
@@ -71,6 +82,10 @@ impl AccountHost {
         if incoming.only_known && !self.knows(&work, stopped.as_ref()) {
             self.give_back(work);
             return self.refuse_unknown();
+        }
+        if stopped.is_none() && work.waits_to_open(incoming.opening) {
+            self.give_back(work);
+            return self.wait_to_open(incoming);
         }
         match stopped {
             Some(CallStop::Shake(new)) => {
@@ -101,13 +116,20 @@ impl AccountHost {
         CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() }
     }
 
-    /// Returns whether an element of a batch belongs to a conversation, or a script waits for it.
-    fn knows_batch(
+    /// Lets a call wait for its turn to open a conversation, or for a run.
+    fn wait_to_open(&mut self, incoming: IncomingCall) -> CallResult {
+        self.calls -= 1;
+        CallResult { outcome: CallOutcome::Wait(Box::new(incoming)), commands: Vec::new() }
+    }
+
+    /// Returns whether the test is true of an element of a batch, were it handled alone.
+    fn any_element(
         &mut self,
         work: &CallWork,
         elements: &[Json],
         incoming: &IncomingCall,
         times: &mut dyn RunTimes,
+        test: impl Fn(&Self, &CallWork, Option<&CallStop>) -> bool,
     ) -> bool {
         let (batch, number) = (work.content.body(), work.record.number);
         let Some(run) = self.runs.keys().min().copied() else { return false };
@@ -115,9 +137,9 @@ impl AccountHost {
             let element = BatchElement { batch, body, index, number };
             let mut part = work.element(element, self.content());
             let stopped = self.perform_call(&mut part, incoming, run, times).err();
-            let is_known = self.knows(&part, stopped.as_ref());
+            let is_true = test(self, &part, stopped.as_ref());
             self.give_back(part);
-            is_known
+            is_true
         })
     }
 

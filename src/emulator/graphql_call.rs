@@ -46,7 +46,7 @@ impl FieldCalls {
         let incoming = IncomingCall {
             only_known,
             part: CallPart::Field(field),
-            ..IncomingCall::new(self.call.clone(), self.emulator.egress)
+            ..self.emulator.incoming(self.call.clone())
         };
         let response = self.emulator.handle_part(incoming).await;
         let Some(HandledCall::Response(response)) = response else {
@@ -86,8 +86,7 @@ impl Emulator {
         let bytes = executed.body.to_string().into_bytes();
         if let Some(reason) = executed.invalid {
             let part = CallPart::Invalid(reason);
-            let incoming =
-                IncomingCall { only_known, part, ..IncomingCall::new(call, self.egress) };
+            let incoming = IncomingCall { only_known, part, ..self.incoming(call) };
             let HandledCall::Response(mut response) = self.handle_part(incoming).await? else {
                 return None;
             };

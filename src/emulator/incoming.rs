@@ -25,8 +25,21 @@ pub(super) struct IncomingCall {
     pub(super) handshakes: Vec<HandshakeEnd>,
     /// Whether it is handled only if it belongs to a conversation, or a script waits for it.
     pub(super) only_known: bool,
+    /// What happens if it opens a conversation.
+    pub(super) opening: Opening,
     /// What of a GraphQL request it is.
     pub(super) part: CallPart,
+}
+
+/// What happens if a call opens a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// It waits until it is the only one that opens a conversation.
+    WaitsForTurn,
+    /// It waits until a run has started for it, if no script expects the conversation.
+    WaitsForRun,
+    /// It opens the conversation.
+    Opens,
 }
 
 /// What of a request a call is.
@@ -43,7 +56,7 @@ pub(super) enum CallPart {
 impl IncomingCall {
     pub(super) fn new(call: ApiCall, egress: EgressPolicy) -> Self {
         let (handshakes, part) = (Vec::new(), CallPart::Whole);
-        Self { call, egress, handshakes, only_known: false, part }
+        Self { call, egress, handshakes, only_known: false, opening: Opening::Opens, part }
     }
 }
 
@@ -54,6 +67,8 @@ pub(super) enum CallOutcome {
     Respond(CallReply),
     /// It needs a handshake first. Nothing has changed.
     Shake(Box<HandshakeJob>, Box<IncomingCall>),
+    /// It opens a conversation, and has to wait for that. Nothing has changed.
+    Wait(Box<IncomingCall>),
     /// It is a GraphQL request with this body. Each of its fields is a call.
     Graphql(Json, ApiCall),
     /// There is no run in which the call could happen, or it belongs to another account.

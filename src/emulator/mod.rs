@@ -39,6 +39,7 @@ mod replay;
 mod requested;
 mod restore;
 mod router;
+mod run_starter;
 mod script_moves;
 mod scripted_run;
 mod settling;
@@ -60,7 +61,7 @@ use tokio::time::timeout;
 use self::account_memory::AccountMemory;
 use self::host::{AccountHost, EmulatorMessage};
 use self::incoming::{
-    CallOutcome, CallReply, Handshaker, IncomingCall, SentResponse, SettlingResponse,
+    CallOutcome, CallReply, Handshaker, IncomingCall, Opening, SentResponse, SettlingResponse,
 };
 use self::subscriptions::{NewSubscription, SubscriptionChange};
 use crate::base::address::EgressPolicy;
@@ -83,8 +84,9 @@ pub use overview::ConversationOverview;
 pub use planned_delivery::PlannedDelivery;
 pub use rehearsal::{Rehearsal, RehearsedOutput, rehearse};
 pub use restore::{RunFacts, RunRestore};
+pub use run_starter::RunStarter;
 pub use scripted_run::ScriptedRun;
-pub use slot::{EmulatorSlot, RunStarter, SlotEntry};
+pub use slot::{EmulatorSlot, SlotEntry};
 
 /// A handle to a live account. Clones share the account, which ends with the last of them.
 #[derive(Clone, Debug)]
@@ -93,6 +95,8 @@ pub struct Emulator {
     driver: DriverHandle<EmulatorMessage>,
     handshaker: Handshaker,
     egress: EgressPolicy,
+    /// Starts a run for a conversation that a call opens.
+    on_open: Option<Arc<RunStarter>>,
     /// The highest number of an endpoint.
     numbers: Arc<AtomicU32>,
 }
@@ -148,13 +152,21 @@ impl Emulator {
         let handshaker = Handshaker::new(&transport);
         let driver = drive(host, transport, slots);
         let account = Arc::new(RwLock::new(account));
-        Self { account, driver, handshaker, egress: EgressPolicy::default(), numbers }
+        let egress = EgressPolicy::default();
+        Self { account, driver, handshaker, egress, on_open: None, numbers }
     }
 
     /// Lets calls subscribe URLs at these addresses [default: this machine and private networks].
     #[must_use]
     pub fn allowing(self, egress: EgressPolicy) -> Self {
         Self { egress, ..self }
+    }
+
+    /// Starts a run for each call that opens a conversation which no script expects. The script of that
+    /// run plays in the conversation if it expects the call.
+    #[must_use]
+    pub fn on_open(self, starter: RunStarter) -> Self {
+        Self { on_open: Some(Arc::new(starter)), ..self }
     }
 
     /// Restores what calls have made at the account, and stores what they change from now on. Endpoints
@@ -281,14 +293,19 @@ impl Emulator {
     /// Handles a call to the vendor's API. Returns `None` if there is no run in which it could
     /// happen. The response must be dropped when it has been sent.
     pub async fn call(&self, call: ApiCall) -> Option<CallResponse> {
-        self.handle(IncomingCall::new(call, self.egress)).await
+        self.handle(self.incoming(call)).await
     }
 
     /// Handles a call if it belongs to a conversation of the account, or a script waits for it. Nothing
     /// happens otherwise.
     async fn call_if_known(&self, call: ApiCall) -> Option<CallResponse> {
+        self.handle(IncomingCall { only_known: true, ..self.incoming(call) }).await
+    }
+
+    fn incoming(&self, call: ApiCall) -> IncomingCall {
         let incoming = IncomingCall::new(call, self.egress);
-        self.handle(IncomingCall { only_known: true, ..incoming }).await
+        let opening = if self.on_open.is_some() { Opening::WaitsForTurn } else { Opening::Opens };
+        IncomingCall { opening, ..incoming }
     }
 
     async fn handle(&self, incoming: IncomingCall) -> Option<CallResponse> {
@@ -300,12 +317,15 @@ impl Emulator {
     }
 
     async fn handle_part(&self, mut incoming: IncomingCall) -> Option<HandledCall> {
+        // Held until the call has opened its conversation: another one must not take its run.
+        let mut turn = None;
         loop {
             let mut handshakes = incoming.handshakes.clone();
             let (reply, outcome) = oneshot::channel();
             self.driver.send(EmulatorMessage::Call(Box::new(incoming), reply));
             match outcome.await.ok()? {
                 CallOutcome::Respond(reply) => {
+                    drop(turn);
                     return self.respond(reply).await.map(HandledCall::Response);
                 }
                 // The account handles the call again, with the result.
@@ -315,6 +335,20 @@ impl Emulator {
                 }
                 CallOutcome::Graphql(body, call) => {
                     return Some(HandledCall::Graphql(body, call));
+                }
+                CallOutcome::Wait(call) => {
+                    let opening = match (&self.on_open, call.opening) {
+                        (Some(starter), Opening::WaitsForTurn) => {
+                            turn = Some(starter.turn().await);
+                            Opening::WaitsForRun
+                        }
+                        (Some(starter), Opening::WaitsForRun) => {
+                            starter.start().await;
+                            Opening::Opens
+                        }
+                        (None, _) | (_, Opening::Opens) => Opening::Opens,
+                    };
+                    incoming = IncomingCall { opening, ..*call };
                 }
                 CallOutcome::NoRun => return None,
             }

@@ -1,14 +1,13 @@
 //! A place where the listeners of an API find the live accounts, between runs too.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::run_starter::RunStarter;
 use super::subscriptions::{NewSubscription, SubscriptionChange};
 use super::{CallResponse, Emulator};
 use crate::platform::api::{ApiCall, CorsRule};
@@ -25,28 +24,6 @@ pub struct EmulatorSlot {
     /// The number of the last account. Numbers are not used again.
     last: Arc<AtomicU64>,
     starter: Option<Arc<RunStarter>>,
-}
-
-/// Starts a run for a call that comes while no run is in progress.
-pub struct RunStarter {
-    start: Box<StartFunction>,
-    /// Held while a run is started, so that simultaneous calls start one.
-    starting: Mutex<()>,
-}
-
-type StartFunction = dyn Fn() -> BoxFuture<'static, ()> + Send + Sync;
-
-impl RunStarter {
-    /// Creates a starter. The future is ready when the run has begun, or cannot begin.
-    pub fn new(start: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
-        Self { start: Box::new(start), starting: Mutex::new(()) }
-    }
-}
-
-impl fmt::Debug for RunStarter {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("RunStarter").finish_non_exhaustive()
-    }
 }
 
 /// A live account in its place.
@@ -121,12 +98,12 @@ impl EmulatorSlot {
         if let Some(response) = self.call_run(call.clone()).await {
             return Some(response);
         }
-        let _starting = starter.starting.lock().await;
+        let _turn = starter.turn().await;
         // Another call may have started a run meanwhile.
         if let Some(response) = self.call_run(call.clone()).await {
             return Some(response);
         }
-        (starter.start)().await;
+        starter.start().await;
         self.call_run(call).await
     }
 

@@ -4,11 +4,32 @@ use serde_json::Map;
 
 use super::call_expectation::CallExpectation;
 use super::expectation::{Expectation, ExpectationPlan};
-use super::script::{Step, StepPlan};
+use super::script::{Script, Step, StepPlan};
 use super::script_state::{ScriptState, Stage, StepRendering};
 use super::text::{ScriptValues, TextContext};
 use super::upcoming_step::UpcomingStep;
 use crate::conversation::{ActionKind, Conversation};
+use crate::platform::Platform;
+
+impl Script {
+    /// Returns whether a call opens the first conversation of the script at a vendor.
+    pub fn is_opened_by_call(&self, vendor: &Platform) -> bool {
+        let first = self.steps.first().map_or(0, |step| step.conversation);
+        let step = opening_step(&self.steps, first, vendor);
+        step.is_some_and(|step| matches!(step.plan_at(&vendor.id), StepPlan::Expect(_)))
+    }
+}
+
+/// Returns the first of these steps that opens a conversation at a vendor, or waits for a call that does.
+fn opening_step<'a>(steps: &'a [Step], conversation: usize, vendor: &Platform) -> Option<&'a Step> {
+    let is_here = |step: &&Step| step.conversation == conversation;
+    let mut steps = steps.iter().filter(is_here).filter(|s| s.skip_reason(&vendor.id).is_none());
+    steps.find(|step| match step.plan_at(&vendor.id) {
+        StepPlan::Act(plan) => matches!(plan.action.kind, ActionKind::Open { .. }),
+        StepPlan::Expect(ExpectationPlan::Call(plan)) => plan.opens(vendor),
+        StepPlan::Expect(ExpectationPlan::Request(_)) => false,
+    })
+}
 
 impl ScriptState {
     /// Returns what comes next, as it would be in the present state; `None` at the end.
@@ -55,17 +76,10 @@ impl ScriptState {
         if conversation.state.is_some() || self.is_unopened {
             return None;
         }
-        let vendor = &self.account.platform;
         let next = if matches!(self.stage, Stage::Between) { self.next_step } else { self.current };
-        let steps = self.script.steps.get(next..)?.iter();
-        let is_here = |step: &&Step| step.conversation == self.conversation;
-        let mut steps = steps.filter(is_here).filter(|s| s.skip_reason(&vendor.id).is_none());
-        let is_opening = |step: &&Step| match step.plan_at(&vendor.id) {
-            StepPlan::Act(plan) => matches!(plan.action.kind, ActionKind::Open { .. }),
-            StepPlan::Expect(ExpectationPlan::Call(plan)) => plan.opens(vendor),
-            StepPlan::Expect(ExpectationPlan::Request(_)) => false,
-        };
-        self.render_call(steps.find(is_opening)?, conversation)
+        let steps = self.script.steps.get(next..)?;
+        let step = opening_step(steps, self.conversation, &self.account.platform)?;
+        self.render_call(step, conversation)
     }
 
     /// Renders the call that a step waits for; `None` if it waits for none, or does not happen.

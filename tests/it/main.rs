@@ -50,6 +50,7 @@ mod memory;
 mod merged_reports;
 mod model;
 mod mutation;
+mod on_open;
 mod own_bodies;
 mod patches;
 mod payloads_ebbot;

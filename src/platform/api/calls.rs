@@ -29,4 +29,10 @@ impl ApiRules {
         let operations = self.routes.iter().flat_map(|route| &route.operations);
         operations.map(|operation| &**operation).filter(move |operation| operation.call == call)
     }
+
+    /// Returns the names of the calls that open conversations.
+    pub fn opening_calls(&self) -> BTreeSet<&str> {
+        let operations = self.routes.iter().flat_map(|route| &route.operations);
+        operations.filter(|operation| operation.opens()).map(|one| one.call.as_str()).collect()
+    }
 }

@@ -1,6 +1,10 @@
 //! Calls of client programs to the vendors' APIs, which come whether or not a run is in progress.
 
-use std::sync::Arc;
+use std::future::ready;
+use std::sync::{Arc, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::LiveServer;
 use super::runs::RunRequest;
@@ -18,21 +22,24 @@ const SCENARIO: &str = "name = \"opened by clients\"\n\
 
 impl LiveServer {
     /// Returns where a listener finds the live account of a vendor, if the vendor has an API. A call
-    /// that comes while no run is in progress starts one.
+    /// that comes while no run is in progress starts one. So does a call that opens a conversation, if
+    /// there is a scenario for that.
     pub fn api_slot(self: &Arc<Self>, vendor: &ServedVendor) -> Option<EmulatorSlot> {
         if vendor.account().platform.api.is_empty() {
             return None;
         }
-        let (server, id) = (Arc::downgrade(self), vendor.id().to_owned());
-        let slot = EmulatorSlot::default().starting(RunStarter::new(move || {
-            let (server, id) = (server.upgrade(), id.clone());
-            Box::pin(async move {
-                if let Some(server) = server {
-                    server.start_client_run(id).await;
-                }
+        let starting = |begin: fn(Arc<Self>, String) -> BoxFuture<'static, ()>| {
+            let (server, id) = (Arc::downgrade(self), vendor.id().to_owned());
+            RunStarter::new(move || match server.upgrade() {
+                Some(server) => begin(server, id.clone()),
+                None => ready(()).boxed(),
             })
+        };
+        let slot = EmulatorSlot::default().starting(starting(|server, id| {
+            async move { server.start_client_run(id).await }.boxed()
         }));
-        slot.set(vendor.emulator.clone());
+        let on_open = starting(|server, id| async move { server.start_on_open(id).await }.boxed());
+        slot.set(vendor.emulator.clone().on_open(on_open));
         Some(slot)
     }
 
@@ -48,6 +55,29 @@ impl LiveServer {
         // An error means that the server accepts no runs. The call gets 503 then.
         if let Ok(run) = self.start_checked(&request).await {
             run.begun().await;
+        }
+    }
+
+    /// Starts a run of the scenario for conversations that clients open, if the vendor has one.
+    async fn start_on_open(&self, vendor: String) {
+        let known = self.on_open.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(source) = known.get(&vendor) else { return };
+        // In its newest version, if it has been reloaded.
+        let source = self.scenario(&source.name).unwrap_or_else(|_| Arc::clone(source));
+        let request = RunRequest {
+            vendor,
+            source,
+            seed: None,
+            clock: ClockMode::Real(1.0),
+            conversations: 1,
+            is_paused: false,
+        };
+        match self.start_checked(&request).await {
+            Ok(run) => run.begun().await,
+            Err(error) => {
+                let (vendor, scenario) = (&request.vendor, &request.source.name);
+                tracing::warn!(vendor, scenario, %error, "conversation without its scenario");
+            }
         }
     }
 }

@@ -64,7 +64,7 @@ pub use reload::ReloadPlan;
 pub use run::{RunPhase, ServedRun};
 pub use runs::RunRequest;
 pub use scenario_list::OfferedScenario;
-pub use scenarios::{ScenarioChange, ScenarioCheck};
+pub use scenarios::{ScenarioChange, ScenarioCheck, playable_script};
 pub use steering::{RestartRequest, can_turn_on};
 pub use uploads::UploadedFile;
 pub use vendor::{EndpointRequest, ServedEndpoint, ServedVendor};
@@ -75,6 +75,8 @@ pub struct ServerPlan {
     pub accounts: Vec<Arc<Account>>,
     /// All vendors whose names are valid in scenarios.
     pub known: Vec<Arc<Platform>>,
+    /// The scenarios of conversations that clients open.
+    pub on_open: ScenariosOnOpen,
     /// The scenarios that can be run.
     pub scenarios: Vec<Arc<Source>>,
     /// The addresses that may be sent to.
@@ -89,6 +91,9 @@ pub struct ServerPlan {
     pub journal: Option<JournalPlan>,
 }
 
+/// Scenarios by the id of the vendor at which clients open conversations.
+pub type ScenariosOnOpen = BTreeMap<String, Arc<Source>>;
+
 /// Where a server stores its state.
 #[derive(Clone, Debug)]
 pub struct JournalPlan {
@@ -102,6 +107,8 @@ pub struct JournalPlan {
 pub struct LiveServer {
     vendors: Vec<ServedVendor>,
     known: RwLock<Vec<Arc<Platform>>>,
+    /// The scenarios of conversations that clients open, by the id of the vendor.
+    on_open: RwLock<ScenariosOnOpen>,
     scenarios: Mutex<ServedScenarios>,
     redactor: RwLock<Redactor>,
     files: Arc<FileStore>,
@@ -125,8 +132,17 @@ impl LiveServer {
     /// # Errors
     /// The journal cannot be used.
     pub fn start(plan: ServerPlan) -> Result<Arc<Self>, JournalError> {
-        let ServerPlan { accounts, known, scenarios, egress, redactor, files, slots, journal } =
-            plan;
+        let ServerPlan {
+            accounts,
+            known,
+            on_open,
+            scenarios,
+            egress,
+            redactor,
+            files,
+            slots,
+            journal,
+        } = plan;
         let vendor = |account| ServedVendor::start(account, egress, slots.clone());
         let vendors = accounts.into_iter().map(vendor).collect();
         let history: Arc<History> = Arc::default();
@@ -135,6 +151,7 @@ impl LiveServer {
         Ok(Arc::new(Self {
             vendors,
             known: RwLock::new(known),
+            on_open: RwLock::new(on_open),
             scenarios: Mutex::new(ServedScenarios::new(scenarios)),
             redactor: RwLock::new(redactor),
             files,

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::LiveServer;
 use super::deliveries::DeliverySummary;
 use super::error::LiveError;
 use super::vendor::{EndpointRequest, ServedVendor};
+use super::{LiveServer, ScenariosOnOpen};
 use crate::base::redact::Redactor;
 use crate::platform::{Account, FaultInjector, Platform};
 
@@ -15,6 +15,8 @@ pub struct ReloadPlan {
     pub accounts: Vec<Arc<Account>>,
     /// All vendors whose names are valid in scenarios.
     pub known: Vec<Arc<Platform>>,
+    /// The scenarios of conversations that clients open.
+    pub on_open: ScenariosOnOpen,
     /// Replaces configured secrets in all records.
     pub redactor: Redactor,
     /// The endpoints that the command line and the configuration name, each with its vendor.
@@ -28,8 +30,9 @@ impl LiveServer {
     /// # Errors
     /// An endpoint cannot be added, or the journal failed. The other changes are in effect.
     pub async fn reload(&self, plan: ReloadPlan) -> Result<(), LiveError> {
-        let ReloadPlan { accounts, known, redactor, endpoints } = plan;
+        let ReloadPlan { accounts, known, on_open, redactor, endpoints } = plan;
         self.redact(&redactor);
+        *self.on_open.write().unwrap_or_else(PoisonError::into_inner) = on_open;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
         for account in accounts {
             let Ok(vendor) = self.vendor(&account.platform.id) else { continue };

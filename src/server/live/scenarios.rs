@@ -202,24 +202,36 @@ impl LiveServer {
         source: &Arc<Source>,
         vendor: &ServedVendor,
     ) -> Result<Arc<Script>, LiveError> {
-        let parsed = scenario::read(source)?;
-        let cannot = |reason: &str| {
-            let message =
-                format!("scenario `{}` cannot run at {}: {reason}", source.name, vendor.id());
-            LiveError::from(Problem::anywhere(code::VENDOR_CANNOT, message))
-        };
-        if !parsed.form.is_for(&reference(vendor)) {
-            return Err(cannot("its `vendors` does not list it"));
-        }
-        let platform = &vendor.account().platform;
-        let script = scenario::check(first_row(parsed)?, &[Arc::clone(platform)], &self.known())?;
-        if let Some(reason) = script.unsupported.get(&platform.full_id()) {
-            return Err(cannot(reason));
-        }
-        let script = Arc::new(script);
-        check_patches(&script, std::slice::from_ref(&vendor.account())).into_result(Some(()))?;
-        Ok(script)
+        Ok(playable_script(source, &vendor.account(), &self.known())?)
     }
+}
+
+/// Checks a scenario at an account, and returns its script. `known` are the vendors whose names are valid
+/// in scenarios.
+///
+/// # Errors
+/// The scenario has problems, or cannot run there.
+pub fn playable_script(
+    source: &Arc<Source>,
+    account: &Arc<Account>,
+    known: &[Arc<Platform>],
+) -> Result<Arc<Script>, Problems> {
+    let platform = &account.platform;
+    let parsed = scenario::read(source)?;
+    let cannot = |reason: &str| {
+        let message = format!("scenario `{}` cannot run at {}: {reason}", source.name, platform.id);
+        Problem::anywhere(code::VENDOR_CANNOT, message)
+    };
+    if !parsed.form.is_for(&platform.reference()) {
+        return Err(cannot("its `vendors` does not list it").into());
+    }
+    let script = scenario::check(first_row(parsed)?, &[Arc::clone(platform)], known)?;
+    if let Some(reason) = script.unsupported.get(&platform.full_id()) {
+        return Err(cannot(reason).into());
+    }
+    let script = Arc::new(script);
+    check_patches(&script, std::slice::from_ref(account)).into_result(Some(()))?;
+    Ok(script)
 }
 
 fn reference(vendor: &ServedVendor) -> VendorRef {
