@@ -159,10 +159,16 @@ pub const HANG: Duration = Duration::from_secs(600);
 pub const MAX_DOCUMENTS: usize = 100;
 /// Maximum size of the body of a call to a vendor's API that transfers a file.
 pub const MAX_UPLOAD: usize = 8 * 1024 * 1024;
+/// Maximum size of all bodies together that the APIs of vendors and the bundled receiver are reading.
+// MAX_CONNECTIONS uploads of MAX_UPLOAD would take 8 GiB.
+pub const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;
 /// Maximum number of concurrent connections to one of the servers.
-pub const MAX_CONNECTIONS: usize = 256;
-/// Maximum time that a server waits for the head or the body of a request.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+// The others wait until one is closed, so that this must be more than a client leaves open by mistake.
+pub const MAX_CONNECTIONS: usize = 1_024;
+/// Maximum time that a server waits for the head of a request, and before that for the handshake of TLS.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time that a server waits for the body of a request.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 // Reports
 
@@ -204,14 +210,8 @@ pub const SERVER_PORT: u16 = 7878;
 pub const MIN_API_TOKEN: usize = 32;
 /// Maximum size of a request to the control API.
 pub const MAX_API_REQUEST: usize = 1024 * 1024;
-/// Maximum time that a client of the server may take to send the head of a request.
-pub const API_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time that a client of the server may take to send the body of a request.
-pub const API_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time after which the server closes an idle connection.
 pub const API_KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Maximum number of connections to the server.
-pub const MAX_API_CONNECTIONS: usize = 1_024;
 /// Maximum number of streams of records.
 pub const MAX_STREAMS: usize = 64;
 /// Shortest time between two parts of a stream while records are appended.

@@ -23,11 +23,11 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::base::clock::Clock;
-use crate::base::limits::{MAX_REQUEST, REQUEST_TIMEOUT};
+use crate::base::limits::{BODY_TIMEOUT, MAX_REQUEST};
 use crate::base::redact::Redactor;
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::platform::{Account, VerificationReport, Verifier};
-use crate::server::{ServerHandle, start_on_all};
+use crate::server::{BufferedBytes, ServerHandle, start_on_all};
 
 use self::inspect::Inspector;
 use self::state::ReceiverState;
@@ -167,7 +167,7 @@ async fn receive(
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return receiver.inspector.respond(&request, &receiver.state);
     }
-    let body = match tokio::time::timeout(REQUEST_TIMEOUT, read_body(payload)).await {
+    let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await {
         Ok(Ok(body)) => body,
         // The rest of the body is unread, so the connection cannot be reused.
         Ok(Err(status)) => return HttpResponse::build(status).force_close().finish(),
@@ -237,10 +237,10 @@ fn response_body(received: &Received, number: Option<usize>) -> String {
 
 /// Reads a request body of at most [`MAX_REQUEST`] bytes.
 async fn read_body(mut payload: web::Payload) -> Result<Vec<u8>, StatusCode> {
-    let mut body = Vec::new();
+    let (mut body, mut buffered) = (Vec::new(), BufferedBytes::default());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
-        if body.len() + chunk.len() > MAX_REQUEST {
+        if body.len() + chunk.len() > MAX_REQUEST || !buffered.grow(chunk.len()) {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
         body.extend_from_slice(&chunk);

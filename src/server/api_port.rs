@@ -19,7 +19,7 @@ use super::proxy::{TunnelHost, configure_proxy};
 use super::proxy_sites::{ProxySite, ProxySites};
 use super::vendor_api::{SecureConnection, configure_vendor_api};
 use super::{ServerHandle, run_in_thread};
-use crate::base::limits::{MAX_CONNECTIONS, REQUEST_TIMEOUT};
+use crate::base::limits::{HEAD_TIMEOUT, MAX_CONNECTIONS};
 use crate::emulator::EmulatorSlot;
 
 /// Where an API or the proxy listens, and with which certificate.
@@ -129,7 +129,7 @@ impl ApiServer {
                 let app = App::new().configure(|app| configure(app)).into_factory();
                 let app = app.map_err(|error: actix_web::Error| error.error_response());
                 let http = HttpService::build()
-                    .client_request_timeout(REQUEST_TIMEOUT)
+                    .client_request_timeout(HEAD_TIMEOUT)
                     .local_addr(address)
                     .on_connect_ext(|stream: &EnteredStream, data: &mut Extensions| {
                         if stream.is_tls {

@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::authority::ServerCertificate;
 use super::proxy_sites::ProxySites;
 use super::tunnel::{CONNECT, ConnectHead, connect_head};
-use crate::base::limits::REQUEST_TIMEOUT;
+use crate::base::limits::HEAD_TIMEOUT;
 
 /// First byte of a TLS connection: the type of a handshake record (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -45,7 +45,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ByteStream for T {}
 impl Entrance {
     /// Prepares a connection for HTTP. Fails if the client is too slow.
     pub(super) async fn enter(self, socket: TcpStream) -> io::Result<EnteredStream> {
-        let entering = timeout(REQUEST_TIMEOUT, self.prepare(socket));
+        let entering = timeout(HEAD_TIMEOUT, self.prepare(socket));
         entering.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 

@@ -6,6 +6,7 @@ mod api;
 mod api_port;
 mod authority;
 mod browser_safety;
+mod buffered_bytes;
 mod cors;
 mod entrance;
 mod files;
@@ -23,12 +24,13 @@ use actix_web::dev::Server;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 
-use crate::base::limits::{MAX_CONNECTIONS, REQUEST_TIMEOUT};
+use crate::base::limits::{HEAD_TIMEOUT, MAX_CONNECTIONS};
 
 pub use api::{AccessRules, ApiToken, serve_api};
 pub use api_port::{ApiPort, ApiServer};
 pub use authority::{AuthorityError, CertificateAuthority, ServerCertificate};
 pub use browser_safety::{requested_host, secure};
+pub use buffered_bytes::BufferedBytes;
 pub use files::serve_files;
 pub use live::{EndpointRequest, LiveServer, ReloadPlan, RunRequest, ServerPlan};
 pub use proxy_sites::ProxySite;
@@ -81,7 +83,7 @@ pub fn start_on_all(
         // One sender needs no more. The default is one worker per core.
         .workers(1)
         .max_connections(MAX_CONNECTIONS)
-        .client_request_timeout(REQUEST_TIMEOUT)
+        .client_request_timeout(HEAD_TIMEOUT)
         // Signals end the run, which then stops the server.
         .disable_signals()
         // In seconds. Limits the wait for open connections when actix stops gracefully.

@@ -15,9 +15,10 @@ use actix_web::{HttpRequest, HttpResponse, rt, web};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
+use super::BufferedBytes;
 use super::cors::CallingPage;
 use crate::base::clock::Clock;
-use crate::base::limits::{MAX_UPLOAD, REQUEST_TIMEOUT};
+use crate::base::limits::{BODY_TIMEOUT, MAX_UPLOAD};
 use crate::emulator::{CallResponse, EmulatorSlot};
 use crate::platform::api::{ApiCall, CallBody};
 
@@ -94,17 +95,17 @@ fn base(request: &HttpRequest) -> String {
 /// Reads the body of a request, up to the limits of size and time.
 async fn read(mut payload: web::Payload) -> CallBody {
     let whole = async {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut buffered) = (Vec::new(), BufferedBytes::default());
         while let Some(chunk) = payload.next().await {
             let Ok(chunk) = chunk else { return CallBody::Incomplete };
-            if bytes.len() + chunk.len() > MAX_UPLOAD {
+            if bytes.len() + chunk.len() > MAX_UPLOAD || !buffered.grow(chunk.len()) {
                 return CallBody::TooLarge;
             }
             bytes.extend_from_slice(&chunk);
         }
         CallBody::Whole(bytes)
     };
-    timeout(REQUEST_TIMEOUT, whole).await.unwrap_or(CallBody::Incomplete)
+    timeout(BODY_TIMEOUT, whole).await.unwrap_or(CallBody::Incomplete)
 }
 
 fn to_http(response: CallResponse) -> HttpResponse {

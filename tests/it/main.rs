@@ -87,6 +87,7 @@ mod signature;
 mod signature_probe;
 mod signature_schemes;
 mod simulator;
+mod slow_clients;
 mod snippets;
 mod support;
 mod template;

@@ -223,3 +223,30 @@ fn a_reset_deletes_all_runs_and_keeps_the_endpoints() {
         }
     }
 }
+
+fn eventually(is_true: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_true() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "not after five seconds");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_run_that_begins_during_a_reset_keeps_its_records() {
+    let server = Server::start(&["--vendor", "ebbot"]);
+    let run = json!({"vendor": "ebbot", "source": SLOW});
+    for _ in 0..8 {
+        std::thread::scope(|scope| {
+            let reset = scope.spawn(|| server.call("POST /api/v1/reset", "").status);
+            for _ in 0..3 {
+                server.run(&run);
+            }
+            assert_eq!(reset.join().unwrap(), 200);
+        });
+        for left in server.get("/api/v1/runs")["items"].as_array().unwrap() {
+            let path = format!("GET /api/v1/records?run={}", left["run"]);
+            eventually(|| server.call(&path, "").body.contains("run.started"));
+        }
+    }
+}

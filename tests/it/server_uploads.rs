@@ -82,6 +82,20 @@ fn uploads_that_are_not_a_file_are_refused() {
     assert_eq!(upload(&server, "x&other=1", "x").status, 400);
     let large = "x".repeat(8 * 1024 * 1024 + 1);
     assert_eq!(upload(&server, "x.png", &large).status, 413);
+    let keyed = |content: &str| {
+        let token = &server.token;
+        let headers = format!(
+            "Authorization: Bearer {token}\r\nContent-Type: application/octet-stream\r\n\
+             Idempotency-Key: a\r\n"
+        );
+        server.request("POST /api/v1/files?name=x.png", &headers, content)
+    };
+    assert_eq!(keyed(&large).status, 413);
+    let fits = &large[1..];
+    let (first, again) = (keyed(fits), keyed(fits));
+    assert_eq!((first.status, again.status), (201, 201), "{}", first.body);
+    assert!(again.head.contains("idempotency-replayed") && again.body == first.body);
+    assert_eq!(keyed("x").status, 409);
     assert_eq!(server.call("POST /api/v1/files?name=x.png", "{}").status, 415);
     assert_eq!(server.request("POST /api/v1/files?name=x.png", "", "x").status, 401);
 }

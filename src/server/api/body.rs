@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::error::ApiError;
-use crate::base::limits::{API_BODY_TIMEOUT, MAX_API_REQUEST, MAX_ATTACHMENT};
+use crate::base::limits::{BODY_TIMEOUT, MAX_API_REQUEST, MAX_ATTACHMENT};
 use crate::diag::{Problems, Source, SyntaxNode, json};
 use crate::server::live::LiveError;
 
@@ -60,14 +60,22 @@ async fn bytes(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, 
     Err(unsupported("the body must be JSON").hint("send `Content-Type: application/json`"))
 }
 
+/// Returns the maximum size of the body of a request, which depends on its type.
+pub(super) fn most(request: &HttpRequest) -> usize {
+    if has_type(request, UPLOAD) { MAX_ATTACHMENT } else { MAX_API_REQUEST }
+}
+
+/// Media type of an upload.
+// Browsers cannot send this type to other sites, like that of JSON.
+const UPLOAD: &str = "application/octet-stream";
+
 /// Reads the body of an upload: bytes of any kind.
 pub(super) async fn file(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Vec<u8>, ApiError> {
     refuse_encoding(request)?;
-    // Browsers cannot send this type to other sites either.
-    if !has_type(request, "application/octet-stream") {
+    if !has_type(request, UPLOAD) {
         let error = unsupported("the body must be the content of the file");
         return Err(error.hint("send `Content-Type: application/octet-stream`"));
     }
@@ -99,8 +107,8 @@ pub(super) async fn collect_in_time(
     payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
     most: usize,
 ) -> Result<Vec<u8>, ApiError> {
-    timeout(API_BODY_TIMEOUT, collect(payload, most)).await.unwrap_or_else(|_elapsed| {
-        let message = format!("the body did not arrive within {API_BODY_TIMEOUT:?}");
+    timeout(BODY_TIMEOUT, collect(payload, most)).await.unwrap_or_else(|_elapsed| {
+        let message = format!("the body did not arrive within {BODY_TIMEOUT:?}");
         Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
     })
 }

@@ -15,9 +15,9 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage as _, HttpResponse};
 use sha2::{Digest as _, Sha256};
 
-use super::body::collect_in_time;
+use super::body::{collect_in_time, most};
 use super::error::ApiError;
-use crate::base::limits::{MAX_API_REQUEST, MAX_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEYS};
+use crate::base::limits::{MAX_IDEMPOTENCY_KEY, MAX_IDEMPOTENCY_KEYS};
 
 /// Header with the key.
 const KEY: &str = "idempotency-key";
@@ -179,7 +179,8 @@ async fn keyed(
         let limit = MAX_IDEMPOTENCY_KEY;
         ApiError::invalid(format!("`Idempotency-Key` must have 1 to {limit} ASCII characters"))
     })?;
-    let body = collect_in_time(request.take_payload(), MAX_API_REQUEST).await?;
+    let most = most(request.request());
+    let body = collect_in_time(request.take_payload(), most).await?;
     let digest = Sha256::new()
         .chain_update(request.method().as_str())
         .chain_update(request.uri().to_string())

@@ -40,7 +40,7 @@ use self::stream::StreamLimit;
 use super::live::LiveServer;
 use super::page;
 use super::{ServerHandle, run_in_thread};
-use crate::base::limits::{API_HEAD_TIMEOUT, API_KEEP_ALIVE, MAX_API_CONNECTIONS};
+use crate::base::limits::{API_KEEP_ALIVE, HEAD_TIMEOUT, MAX_CONNECTIONS};
 
 pub use guard::{AccessRules, ApiToken};
 
@@ -86,8 +86,8 @@ fn server(
     });
     let server = server
         .workers(1)
-        .max_connections(MAX_API_CONNECTIONS)
-        .client_request_timeout(API_HEAD_TIMEOUT)
+        .max_connections(MAX_CONNECTIONS)
+        .client_request_timeout(HEAD_TIMEOUT)
         .keep_alive(API_KEEP_ALIVE)
         .disable_signals()
         .shutdown_timeout(1)

@@ -124,6 +124,9 @@ pub struct LiveServer {
     lost: Mutex<BTreeMap<u32, String>>,
     /// Held while a run is restored or dropped from memory, so that neither meets the other.
     restoring: Arc<tokio::sync::Mutex<()>>,
+    /// Held while a run begins, and exclusively while all runs are deleted: a run that begins meanwhile
+    /// would lose its records.
+    resetting: tokio::sync::RwLock<()>,
 }
 
 impl LiveServer {
@@ -163,6 +166,7 @@ impl LiveServer {
             journal,
             lost: Mutex::default(),
             restoring: Arc::default(),
+            resetting: tokio::sync::RwLock::default(),
         }))
     }
 

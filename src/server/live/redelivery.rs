@@ -28,6 +28,7 @@ impl LiveServer {
         id: &str,
         change: DeliveryChange,
     ) -> Result<Arc<ServedRun>, LiveError> {
+        let _beginning = self.resetting.read().await;
         self.readiness()?;
         let unknown = || LiveError::unknown("delivery", id, &[]);
         let (run, delivery) = id.split_once('-').ok_or_else(unknown)?;

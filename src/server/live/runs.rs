@@ -63,6 +63,7 @@ impl LiveServer {
         &self,
         request: &RunRequest,
     ) -> Result<Arc<ServedRun>, LiveError> {
+        let _beginning = self.resetting.read().await;
         self.readiness()?;
         let vendor = self.vendor(&request.vendor)?;
         let script = self.script(&request.source, vendor)?;
@@ -231,7 +232,8 @@ impl LiveServer {
     /// The journal cannot be read or written.
     pub async fn reset(&self) -> Result<usize, LiveError> {
         self.readiness()?;
-        // Runs that begin from now on stay.
+        // Runs that begin from now on wait, and stay.
+        let _alone = self.resetting.write().await;
         let last = match &self.journal {
             Some(journal) => journal.last_run().await,
             None => 0,
