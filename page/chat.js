@@ -2,6 +2,7 @@
 
 import { $, copy, el, icon, prose, status, sync } from "./dom.js";
 import { ListWindow } from "./pages.js";
+import { card, labelsOf, rich } from "./rich.js";
 import { latency, outcome, seconds, stateOf } from "./story.js";
 
 const ICONS = { visitor: "user", bot: "bot", agent: "agent", manager: "agent", system: "doc" };
@@ -25,7 +26,7 @@ export function renderChat(state, open) {
     }
     if (item.action === "say") typing.delete(item.by);
   }
-  const buttons = buttonsOf(story, detail);
+  const contents = contentsOf(story, detail);
   const nameOf = (by) => detail?.cast.find((one) => one.name === by)?.full_name ?? by;
   if (state.selected !== shownConversation) {
     shownConversation = state.selected;
@@ -34,8 +35,8 @@ export function renderChat(state, open) {
   const wrap = (button) => el("li", { class: "ev" }, button);
   const end = lastOf(story);
   const items = shownItems.entries(story.items, (item, index) => ({
-    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, buttons.get(item), item.readAt, item.row ? [item.row.state, item.row.id === state.delivery] : null, item.action === "close" ? [detail?.messages.length, item === end] : null, file(item, detail), item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
-    make: () => entry(item, { story, nameOf, buttons: buttons.get(item), press: state.press, selected: state.delivery, open, state }),
+    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, contents.get(item), item.readAt, item.row ? [item.row.state, item.row.id === state.delivery] : null, item.action === "close" ? [detail?.messages.length, item === end] : null, item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
+    make: () => entry(item, { story, nameOf, content: contents.get(item), press: state.press, selected: state.delivery, open, state }),
   }), wrap, () => renderChat(state, open));
   const dots = [...typing].map((by) => ({
     version: `typing ${by}`,
@@ -49,40 +50,30 @@ export function renderChat(state, open) {
 /** The last thing that somebody has done: what a script waits for may come after it. */
 const lastOf = (story) => story.items.findLast(({ action }) => action !== "expectation");
 
-/** Name, type and size of the file of a message, in the keys of the vendors. */
-function file(item, detail) {
-  if (item.action !== "say" || !item.message_kind || item.message_kind === "text") return null;
-  const data = detail?.messages.find((one) => one.at === item.at && one.kind === item.message_kind)?.data;
-  const name = data?.file_name ?? data?.name;
-  if (typeof name !== "string") return null;
-  const size = typeof data.size === "number" ? (data.size < 1024 ? `${data.size} bytes` : `${Math.round(data.size / 1024)} KB`) : null;
-  return { name, about: [data.mime_type, size].filter(Boolean).join(" · ") };
-}
-
-/** The buttons of messages, by message: their texts, and whether the visitor has chosen them. */
-function buttonsOf({ items }, detail) {
+/** The data of messages by item, with the labels that the visitor has chosen. */
+function contentsOf({ items }, detail) {
   const all = new Map();
-  if (!detail?.messages.some((message) => Array.isArray(message.data?.options))) return all;
+  const messages = detail?.messages ?? [];
   const said = items.filter((item) => item.action === "say");
   const chosen = new Set();
   // From the end: a button is chosen by a later message of the visitor.
   for (let index = said.length - 1; index >= 0; index -= 1) {
-    const offered = detail?.messages[index]?.data?.options;
-    if (Array.isArray(offered)) {
-      const labels = offered.map((option) => (typeof option === "string" ? option : option?.label)).filter(Boolean);
-      all.set(said[index], labels.map((label) => ({ label, isChosen: chosen.has(label) })));
-    }
-    if (said[index].role === "visitor") chosen.add(said[index].text);
+    const item = said[index];
+    const data = messages[index]?.kind === (item.message_kind ?? "text") ? messages[index].data : null;
+    if (data && Object.keys(data).length > 0) all.set(item, { data, chosen: labelsOf(data).filter((label) => chosen.has(label)) });
+    if (item.role === "visitor") chosen.add(item.text);
   }
   return all;
 }
 
-function choices({ buttons, press }) {
-  if (!buttons?.length) return null;
-  return el("div", { class: "opts", role: "group", "aria-label": "Buttons of the message" }, buttons.map(({ label, isChosen }) => el("button", {
-    class: `opt${isChosen ? " done" : ""}`, type: "button", title: isChosen ? "The visitor has chosen it" : "Choose it as the visitor", on: { click: () => press(label) },
-  }, isChosen ? icon("check") : null, label)));
-}
+/** A button with which the visitor chooses a label, in a row of a list or below a message. */
+const chooser = ({ content, press }) => (label, description = null, word = null) => {
+  const isChosen = content.chosen.includes(label);
+  const title = isChosen ? "The visitor has chosen it" : "Choose it as the visitor";
+  const text = description === null ? (word && isChosen ? "Chosen" : word ?? label) : [el("b", {}, label), el("span", { class: "sec" }, description)];
+  return el("button", { class: `opt${isChosen ? " done" : ""}`, type: "button", title, "aria-label": word ? `${word} ${label}` : null, on: { click: () => press(label) } },
+    isChosen ? icon("check") : null, description === null ? text : el("span", { class: "opt-d" }, text));
+};
 
 /** Time until the next step, as people wait for it; empty if that is not known. */
 function remaining({ detail, selected }) {
@@ -132,7 +123,11 @@ function empty(state) {
 
 function entry(item, context) {
   if (item.action === "expectation") return expectation(item, context);
-  if (item.action === "omitted") return event(item, context, `${item.step ? `Step ${item.step}, ` : ""}${item.omitted}: ${item.word}, ${item.reason}`, "minus");
+  if (item.action === "omitted") {
+    // A part of an action, such as `say.data`, is left out of what is sent.
+    const what = item.omitted.includes(".") ? "left out" : `${item.omitted} ${item.word}`;
+    return event(item, context, `${item.step ? `Step ${item.step}: ` : ""}${what}, ${item.reason}`, "minus");
+  }
   if (item.action === "say") return message(item, context);
   if (item.action === "note") return note(item, context);
   if (item.action === "close") return closed(item, context);
@@ -175,17 +170,24 @@ function after(item, { story, state }, isSelected) {
 }
 
 function message(item, context) {
-  const attached = file(item, context.state.detail);
+  const { content } = context;
   const side = item.role === "visitor" ? "" : " out";
   const tone = item.role === "bot" ? " bot" : item.role === "visitor" ? "" : " agent";
   const isSelected = item.deliveries.includes(context.selected);
-  const kind = item.message_kind && item.message_kind !== "text" ? el("span", { class: "tag" }, item.message_kind) : null;
+  const isPlain = !item.message_kind || item.message_kind === "text";
+  const kind = isPlain ? null : el("span", { class: "tag" }, item.message_kind.replaceAll("_", " "));
   const who = item.step === null ? `${item.role} · live` : item.role;
-  return el("li", { class: `msg${side}${tone}${isSelected ? " sel" : ""}` },
-    el("span", { class: "by" }, icon(ICONS[item.role] ?? "user"), el("b", {}, context.nameOf(item.by)), ` ${who}`),
-    attached
-      ? el("div", { class: "file" }, el("span", { class: "thumb" }, icon(attached.about.startsWith("image/") ? "image" : "clip", false)), el("div", {}, el("b", {}, attached.name), el("div", { class: "dim" }, attached.about || item.message_kind), item.text ? el("div", {}, item.text) : null))
-      : el("div", { class: "bub" }, item.text || item.summary, kind ? el("div", {}, kind) : null, choices(context)),
+  const { data } = content ?? {};
+  const name = data?.file_name ?? data?.name;
+  const isFile = !isPlain && typeof name === "string";
+  const parts = content && !isPlain ? rich(data, chooser(context)) : [];
+  // A summary such as "sends a carousel" says nothing beside the cards.
+  const text = item.text || (parts.length > 0 ? data.title ?? "" : item.summary);
+  return el("li", { class: `msg${side}${tone}${isSelected ? " sel" : ""}${parts.length > 0 && !isFile ? " rich" : ""}` },
+    el("span", { class: "by" }, icon(ICONS[item.role] ?? "user"), el("b", {}, context.nameOf(item.by)), ` ${who}`, kind),
+    isFile
+      ? el("div", { class: "file" }, card({ ...data, file_name: name }), item.text ? el("div", {}, item.text) : null)
+      : el("div", { class: "bub" }, text ? el("div", {}, text) : null, parts),
     el("span", { class: "meta" }, time(item, context), marks(item, context), after(item, context, isSelected)));
 }
 

@@ -285,6 +285,35 @@ describe("the page", () => {
     await page.locator("#log .ghost").waitFor();
   }, { vendor: "ebbot", args: ["--files-port", String(await freePort())] }));
 
+  it("shows lists, cards and forms, whose parts the visitor can choose", () => withPage(async ({ page, server }) => {
+    const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", source: SLOW, paused: true });
+    await api(server, "POST", `/runs/${run}/jump`, { step: 3 });
+    const shop = [{ title: "Lamp", description: "Six hours", image: "https://shop.example.test/lamp.png", url: "https://shop.example.test/lamp" }, { title: "Bell", description: "", image: "", url: "" }];
+    await api(server, "POST", `/conversations/${run}-1/actions`, [
+      { say: { by: "grace", kind: "carousel", text: "New this week", items: shop } },
+      { say: { by: "grace", kind: "list", text: "What is it about?", sections: [{ title: "Orders", items: [{ title: "Where is it?", description: "With its number" }, { title: "Send it back", description: "" }] }] } },
+      { say: { by: "grace", kind: "form", text: "Who are you?" } },
+      { say: { by: "ada", kind: "form_response" } },
+      { say: { by: "grace", kind: "slider", text: "How many?" } },
+    ]);
+    const card = page.locator("#log .card", { hasText: "Lamp" });
+    await card.locator(".picture", { hasText: "lamp.png" }).waitFor();
+    await page.locator("#log .form dd", { hasText: "email" }).first().waitFor();
+    await page.locator("#log .msg:not(.out) .form dd", { hasText: "Ada Test" }).waitFor();
+    await page.locator("#log .form dt", { hasText: "max" }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await card.getByRole("button", { name: "Choose Lamp" }).click();
+    await card.locator(".opt.done", { hasText: "Chosen" }).waitFor();
+    const row = page.locator("#log .menu .opt", { hasText: "With its number" });
+    await row.focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#log .menu .opt.done", { hasText: "Where is it?" }).waitFor();
+    const { messages } = await api(server, "GET", `/conversations/${run}-1`);
+    assert.deepEqual(messages.slice(-2).map(({ kind, text }) => [kind, text]), [["button_response", "Lamp"], ["button_response", "Where is it?"]]);
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.equal(await overflow(page), 0);
+  }, { vendor: "wotnot" }));
+
   it("shows the calls of a client, and sends it what people write", () => withPage(async ({ page, server, target }) => {
     const [{ api: address }] = (await api(server, "GET", "/vendors")).items;
     const webhook = /webhook_id +(\S+)/.exec(execFileSync(standin, ["secrets", "ebbot"], { encoding: "utf8" }))[1];
@@ -565,6 +594,8 @@ describe("safety", () => {
         { say: { by: "ada", text: escaped(text) } },
         { note: { by: "grace", text: escaped(text) } },
         { say: { by: "grace", kind: "buttons", text: escaped(text), options: [escaped(text).slice(0, 60)] } },
+        { say: { by: "grace", kind: "list", text: escaped(text), sections: [{ title: escaped(text), items: [{ title: escaped(text), description: escaped(text) }] }] } },
+        { say: { by: "grace", kind: "carousel", items: [{ image: escaped(text), title: escaped(text), description: escaped(text), url: escaped(text) }] } },
         { say: { by: "ada", kind: "file", text: "", link: `https://example.test/${encodeURIComponent(text)}`, file_name: `${escaped(text).replaceAll("/", "-").slice(0, 60)}.pdf` } },
       ]);
     }
