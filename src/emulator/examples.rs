@@ -110,6 +110,18 @@ pub fn check_examples(account: &Arc<Account>) -> Problems {
     for route in &account.platform.api.routes {
         for operation in &route.operations {
             let Some(example) = &operation.example else { continue };
+            let mut credentials = credentials(account, route, operation).into_iter();
+            if let Some(rule) = credentials.find(|rule| !rule.has_usable_key(&account.roots())) {
+                let message = format!(
+                    "the example of `{}` has no token: `{}` cannot sign one",
+                    operation.name, rule.name
+                );
+                let problem = Problem::at(&example.span, code::EXAMPLE_FAILS, message);
+                problems.push(problem.help(
+                    "with `algorithm = \"RS256\"`, the key must be a PKCS#8 document in base64",
+                ));
+                continue;
+            }
             // A new stage for each: an example may close the conversation.
             let mut stage = ExampleStage::new(account, AT);
             if operation.reopens() {
@@ -130,6 +142,17 @@ pub fn check_examples(account: &Arc<Account>) -> Problems {
         }
     }
     problems
+}
+
+/// Returns the credentials that the example of an operation presents: the first of alternatives.
+fn credentials<'a>(
+    account: &'a Account,
+    route: &RouteRule,
+    operation: &OperationRule,
+) -> Vec<&'a CredentialRule> {
+    let names = route.auth.iter().chain(&operation.auth);
+    let names = names.filter_map(|names| names.first());
+    names.filter_map(|name| account.platform.api.credentials.get(name)).collect()
 }
 
 impl ExampleStage {
@@ -210,11 +233,7 @@ impl ExampleStage {
                 None => route.example_claims(operation, rule, &account.roots()),
             }
         };
-        // The first of alternatives.
-        let names = route.auth.iter().chain(&operation.auth);
-        let names = names.filter_map(|names| names.first());
-        let rules: Vec<_> =
-            names.filter_map(|name| account.platform.api.credentials.get(name)).collect();
+        let rules = credentials(account, route, operation);
         let claims: Vec<_> = rules.iter().map(|rule| claims(rule)).collect();
         for (rule, claims) in rules.into_iter().zip(claims) {
             self.authorize(account, rule, claims, &mut call);

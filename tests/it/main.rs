@@ -108,6 +108,8 @@ mod vendor_api_limits;
 mod vendor_api_liveperson;
 mod vendor_api_rooms;
 mod vendor_api_wotnot;
+mod vendor_keys;
+mod vendor_office;
 mod vendors;
 mod wants;
 mod watch;

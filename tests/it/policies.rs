@@ -198,7 +198,12 @@ const TYPING: &str = "ms.MessagingEventNotification.ChatStateEvent";
 impl EngineFixture {
     /// A fixture for an account at `liveperson` with these options.
     fn of(options: &[(&str, &str)]) -> Self {
-        let vendor = vendors().into_iter().find(|vendor| vendor.id == "liveperson").unwrap();
+        Self::at("liveperson", options)
+    }
+
+    /// A fixture for an account at a vendor with these options.
+    fn at(vendor: &str, options: &[(&str, &str)]) -> Self {
+        let vendor = vendors().into_iter().find(|known| known.id == vendor).unwrap();
         let mut account = Account::test(&vendor);
         for (option, value) in options {
             account.options.insert((*option).into(), (*value).into()).unwrap();
@@ -335,21 +340,26 @@ fn liveperson_blocks_all_endpoints_until_the_failed_delivery_succeeds() {
 }
 
 #[test]
-fn liveperson_holds_new_deliveries_of_a_draining_conversation_for_four_seconds() {
-    let mut fixture = EngineFixture::of(&[("retention_time", "1h")]);
-    fixture.submit("1a", 1, CONTENT);
-    fixture.answer("1a", 500);
-    fixture.advance(2);
-    fixture.submit("1b", 1, CONTENT);
-    fixture.answer("1a", 200);
-    fixture.submit("1c", 1, CONTENT);
-    fixture.answer("1b", 200);
-    assert_eq!(fixture.states.last(), Some(&(2, GateState::Recovered)));
-    fixture.submit("1d", 1, CONTENT);
-    fixture.advance(3);
-    assert_eq!(fixture.in_flight(), ["1c"]);
-    fixture.advance(1);
-    assert_eq!(fixture.in_flight(), ["1c", "1d"], "the order is lost then");
+fn new_deliveries_of_a_draining_conversation_are_held_for_four_seconds() {
+    for (vendor, option, event) in [
+        ("liveperson", ("retention_time", "1h"), CONTENT),
+        ("office", ("patience", "1h"), "page.added"),
+    ] {
+        let mut fixture = EngineFixture::at(vendor, &[option]);
+        fixture.submit("1a", 1, event);
+        fixture.answer("1a", 500);
+        fixture.advance(3);
+        fixture.submit("1b", 1, event);
+        fixture.answer("1a", 200);
+        fixture.submit("1c", 1, event);
+        fixture.answer("1b", 200);
+        assert_eq!(fixture.states.last(), Some(&(3, GateState::Recovered)));
+        fixture.submit("1d", 1, event);
+        fixture.advance(3);
+        assert_eq!(fixture.in_flight(), ["1c"]);
+        fixture.advance(1);
+        assert_eq!(fixture.in_flight(), ["1c", "1d"], "the order is lost then");
+    }
 }
 
 #[test]

@@ -173,6 +173,8 @@ fn pages_of_this_machine_may_call_an_api_and_pages_of_other_sites_may_not() {
     let parlour = LiveApi::start("parlour", &receiver);
     let seen = read(&parlour, "/hall/of/questions");
     assert!(seen.head.contains(allowed) && !seen.head.contains("allow-credentials"));
+    let office = LiveApi::start("office", &receiver);
+    assert!(read(&office, "/passes").head.contains("access-control-allow-credentials: true"));
     let liveperson = LiveApi::start("liveperson", &receiver);
     assert!(!read(&liveperson, "/").head.contains("access-control"));
 }

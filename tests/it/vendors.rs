@@ -13,7 +13,7 @@ use crate::support::{
 
 #[test]
 fn handover_passes_at_every_vendor() {
-    assert_eq!((vendors().len(), revisions().len()), (11, 21));
+    assert_eq!((vendors().len(), revisions().len()), (12, 22));
     for vendor in revisions() {
         let receiver = Receiver::accepting();
         let played = play("handover").at(&vendor.full_id()).to(&receiver);

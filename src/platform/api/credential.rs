@@ -290,6 +290,12 @@ impl CredentialRule {
         }
     }
 
+    /// Returns true unless it is a token that the account's key cannot sign.
+    pub fn has_usable_key(&self, roots: &dyn Object) -> bool {
+        let CredentialProof::Jwt(rule) = &self.proof else { return true };
+        rule.algorithm.sign(&rule.key.render(roots), None, &Map::new()).is_some()
+    }
+
     /// Returns the claims of the token that an example presents.
     pub fn example_claims(&self, roots: &dyn Object) -> Map<String, Json> {
         let claims = self.example.iter();
