@@ -57,7 +57,7 @@ impl Journal {
                 ..=0 => report("it is out of order".into()),
                 gap => report(format!("{} rows before it are missing", gap - 1)),
             }
-            if stored != seal(&previous, run, seq, &text) {
+            if stored != seal(&previous, run, seq, text.as_bytes()) {
                 report("its checksum is invalid: the row was changed".into());
             }
             // Continue from the stored checksum, so that one damaged row is one error.

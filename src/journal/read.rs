@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::JournalError;
-use super::store::{ReadConnection, Seal, open_to_read, seal};
+use super::store::{ReadConnection, Seal, open_to_read, row_id, rows_of_run, seal};
 use crate::record::{
     PriorAttempts, PriorResults, Record, RecordKind, RecordPlace, RunFinished, RunStarted, Verdict,
     VerdictBuilder,
@@ -162,7 +162,7 @@ impl Journal {
     }
 
     pub(super) fn rows(&self, run: i64) -> Rows<'_> {
-        Rows { journal: self, run, page: VecDeque::new(), last: Some(i64::MIN) }
+        Rows { journal: self, run, page: VecDeque::new(), last: Some(-1) }
     }
 
     fn page(&self, run: i64, after: i64) -> Result<Vec<JournalRow>, JournalError> {
@@ -170,9 +170,10 @@ impl Journal {
     }
 
     fn rows_after(&self, run: i64, after: i64, most: u32) -> Result<Vec<JournalRow>, JournalError> {
-        let query = "SELECT seq, record, seal FROM record WHERE run = ?1 AND seq > ?2 \
-                     ORDER BY seq LIMIT ?3";
-        self.select(query, (run, after, most), |row| {
+        let query = "SELECT seq, record, seal FROM record WHERE id > ?1 AND id <= ?2 \
+                     ORDER BY id LIMIT ?3";
+        let (before, last) = rows_of_run(run);
+        self.select(query, (row_id(run, after).max(before), last, most), |row| {
             Ok(JournalRow { seq: row.get(0)?, text: row.get(1)?, seal: row.get(2)? })
         })
     }
@@ -223,7 +224,7 @@ impl Journal {
             None => Seal::default(),
         };
         let found = row(seq).ok_or_else(changed)?;
-        if found.seal != seal(&before, run, seq, &found.text) {
+        if found.seal != seal(&before, run, seq, found.text.as_bytes()) {
             return Err(changed());
         }
         self.parse(run, seq, &found.text)
@@ -237,7 +238,12 @@ impl Journal {
 
     /// Returns the numbers of all runs, in order.
     pub fn run_numbers(&self) -> Result<Vec<i64>, JournalError> {
-        self.select("SELECT DISTINCT run FROM record ORDER BY run", [], |row| row.get(0))
+        // From the first row of one run to that of the next, without reading the rows between them.
+        let query = "WITH RECURSIVE known(run) AS (SELECT min(id) >> 32 FROM record UNION ALL \
+                     SELECT (SELECT min(id) >> 32 FROM record WHERE id >= (known.run + 1) << 32) \
+                     FROM known WHERE known.run IS NOT NULL) \
+                     SELECT run FROM known WHERE run IS NOT NULL";
+        self.select(query, [], |row| row.get(0))
     }
 
     pub(super) fn select<T>(
@@ -305,7 +311,7 @@ impl Iterator for Records<'_> {
                 let reason = format!("run {run}, row {expected} is missing");
                 return Err(JournalError::Damaged(journal.path.clone(), reason));
             }
-            self.previous = seal(&self.previous, run, row.seq, &row.text);
+            self.previous = seal(&self.previous, run, row.seq, row.text.as_bytes());
             if row.seal != self.previous {
                 let reason = format!("run {run}, row {expected} was changed");
                 return Err(JournalError::Damaged(journal.path.clone(), reason));

@@ -3,13 +3,14 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction};
 use serde::Deserialize;
 
 use super::JournalError;
 use super::file_identity::FileIdentity;
 use super::item::WriterItem;
-use super::store::{Seal, seal};
+use super::store::{Seal, row_id, rows_of_run, seal};
 use crate::base::fail_points;
 use crate::record::{Record, RecordKind, Verdict};
 
@@ -76,15 +77,14 @@ pub(super) fn check_rows(
     if last == from {
         return Ok(()); // only the end of an interrupted run, which is not stored
     }
-    let count = "SELECT count(*) FROM record WHERE run = ?1 AND seq > ?2 AND seq <= ?3";
-    let stored = "SELECT count(*) FROM record WHERE run = ?1 AND seq = ?2 AND seal = ?3";
+    let count = "SELECT count(*), (SELECT seal FROM record WHERE id = ?2) FROM record \
+                 WHERE id > ?1 AND id <= ?2";
     let check = || -> rusqlite::Result<bool> {
-        let rows: i64 =
-            connection.prepare_cached(count)?.query_row((run, from, last), |row| row.get(0))?;
-        let ends: i64 = connection
-            .prepare_cached(stored)?
-            .query_row((run, last, seal.as_slice()), |row| row.get(0))?;
-        Ok(rows == last - from && ends == 1)
+        let places = (row_id(run, from), row_id(run, last));
+        connection.prepare_cached(count)?.query_row(places, |row| {
+            let (rows, stored): (i64, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
+            Ok(rows == last - from && stored.is_some_and(|stored| stored == seal))
+        })
     };
     match check() {
         Ok(true) => Ok(()),
@@ -95,8 +95,8 @@ pub(super) fn check_rows(
 
 /// Returns the last stored row of a run: a server continues the runs of an earlier process.
 fn last_row(connection: &Connection, run: i64) -> rusqlite::Result<LastRow> {
-    let last = "SELECT seq, seal FROM record WHERE run = ?1 ORDER BY seq DESC LIMIT 1";
-    let row = connection.prepare_cached(last)?.query_row([run], |row| {
+    let last = "SELECT seq, seal FROM record WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1";
+    let row = connection.prepare_cached(last)?.query_row(rows_of_run(run), |row| {
         let seal: Vec<u8> = row.get(1)?;
         let seal = Seal::try_from(seal.as_slice()).unwrap_or_default();
         Ok(LastRow { seq: row.get(0)?, seal })
@@ -113,6 +113,7 @@ fn commit(
     let transaction = connection.transaction()?;
     let first = if is_numbered { next_position(&transaction)? } else { 0 };
     let mut number = first;
+    let mut rows = RecordRows::new(&transaction)?;
     for item in batch {
         match item {
             WriterItem::Records(item) => {
@@ -121,9 +122,9 @@ fn commit(
                     if !is_numbered && is_interrupted(record) {
                         continue;
                     }
-                    let text = insert_record(&transaction, item.run, record, end)?;
+                    let text = rows.insert(item.run, record, end)?;
                     if is_numbered {
-                        insert_position(&transaction, number, item.run, record, &text)?;
+                        insert_position(&transaction, number, item.run, record, text)?;
                         number += 1;
                     }
                 }
@@ -136,25 +137,35 @@ fn commit(
         }
     }
     fail_points::hit("writing");
+    drop(rows);
     transaction.commit()?;
     u64::try_from(first).map_err(|_| rusqlite::Error::InvalidQuery)
 }
 
-/// Stores a record, and returns its text.
-fn insert_record(
-    transaction: &Transaction<'_>,
-    run: i64,
-    record: &Record,
-    end: &mut LastRow,
-) -> rusqlite::Result<String> {
-    let row = "INSERT INTO record (run, seq, record, seal) VALUES (?1, ?2, ?3, ?4)";
-    let text = serde_json::to_string(record)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    end.seq += 1;
-    end.seal = seal(&end.seal, run, end.seq, &text);
-    let values = (run, end.seq, &text, end.seal.as_slice());
-    transaction.prepare_cached(row)?.execute(values)?;
-    Ok(text)
+/// Stores the records of a batch.
+struct RecordRows<'t> {
+    insert: CachedStatement<'t>,
+    /// The text of the last record. Reused, because a batch has hundreds.
+    text: Vec<u8>,
+}
+
+impl<'t> RecordRows<'t> {
+    fn new(transaction: &'t Transaction<'_>) -> rusqlite::Result<Self> {
+        let row = "INSERT INTO record (id, record, seal) VALUES (?1, ?2, ?3)";
+        Ok(Self { insert: transaction.prepare_cached(row)?, text: Vec::new() })
+    }
+
+    /// Stores a record, and returns its text.
+    fn insert(&mut self, run: i64, record: &Record, end: &mut LastRow) -> rusqlite::Result<&[u8]> {
+        self.text.clear();
+        serde_json::to_writer(&mut self.text, record)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        end.seq += 1;
+        end.seal = seal(&end.seal, run, end.seq, &self.text);
+        let text = ToSqlOutput::Borrowed(ValueRef::Text(&self.text));
+        self.insert.execute((row_id(run, end.seq), text, end.seal.as_slice()))?;
+        Ok(&self.text)
+    }
 }
 
 /// Returns the number of the next record among those of all runs.
@@ -170,9 +181,9 @@ fn insert_position(
     number: i64,
     run: i64,
     record: &Record,
-    text: &str,
+    text: &[u8],
 ) -> rusqlite::Result<()> {
-    let head: RecordHead<'_> = serde_json::from_str(text)
+    let head: RecordHead<'_> = serde_json::from_slice(text)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let row = "INSERT INTO position (id, run, seq, kind, delivery) VALUES (?1, ?2, ?3, ?4, ?5)";
     let seq = i64::try_from(record.seq).unwrap_or(i64::MAX);
@@ -187,14 +198,14 @@ fn insert_fact(transaction: &Transaction<'_>, fact: &str) -> rusqlite::Result<()
         .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)));
     let (last, previous) = last.optional()?.unwrap_or_default();
     let previous = Seal::try_from(previous.as_slice()).unwrap_or_default();
-    let sealed = seal(&previous, FACTS, last + 1, fact);
+    let sealed = seal(&previous, FACTS, last + 1, fact.as_bytes());
     let row = "INSERT INTO fact (id, fact, seal) VALUES (?1, ?2, ?3)";
     transaction.prepare_cached(row)?.execute((last + 1, fact, sealed.as_slice())).map(drop)
 }
 
 fn delete_run(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
     transaction.execute("INSERT OR IGNORE INTO expired (run) VALUES (?1)", [run])?;
-    transaction.execute("DELETE FROM record WHERE run = ?1", [run])?;
+    transaction.execute("DELETE FROM record WHERE id > ?1 AND id <= ?2", rows_of_run(run))?;
     // The last position stays: the next record must not get its number.
     let positions = "DELETE FROM position WHERE run = ?1 AND id < (SELECT max(id) FROM position)";
     transaction.execute(positions, [run]).map(drop)

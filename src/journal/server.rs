@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::JournalError;
 use super::read::Journal;
 use super::rows::FACTS;
-use super::store::{Seal, seal};
+use super::store::{Seal, rows_of_run, seal};
 use crate::base::limits::MAX_PAGE;
 use crate::fault::Faults;
 use crate::record::{
@@ -76,13 +76,13 @@ impl RunOutline {
 
 /// The columns of a numbered record.
 const COLUMNS: &str = "position.id, position.run, record.record FROM position \
-                       JOIN record ON record.run = position.run AND record.seq = position.seq";
+                       JOIN record ON record.id = position.run << 32 | position.seq";
 
 /// Condition: the run of a record was played at the vendor `?1`.
 // The first record of a run names the vendor and its revision: `NAME@REVISION`.
 const OF_VENDOR: &str = "?1 = (SELECT substr(name, 1, instr(name || '@', '@') - 1) FROM \
     (SELECT json_extract(first.record, '$.data.vendor') AS name FROM record AS first \
-     WHERE first.run = position.run AND first.seq = 1))";
+     WHERE first.id = position.run << 32 | 1))";
 
 impl Journal {
     /// Returns the number of the last record among those of all runs; 0 if there are no records.
@@ -197,8 +197,9 @@ impl Journal {
 
     /// Returns the number of the last record of a run in the run; 0 if it has none.
     pub fn last_row(&self, run: i64) -> Result<u64, JournalError> {
-        let query = "SELECT coalesce(max(seq), 0) FROM record WHERE run = ?1";
-        let last = self.select(query, [run], |row| row.get::<_, i64>(0))?;
+        let query =
+            "SELECT coalesce(max(id), 0) & 4294967295 FROM record WHERE id > ?1 AND id <= ?2";
+        let last = self.select(query, rows_of_run(run), |row| row.get::<_, i64>(0))?;
         Ok(last.first().map_or(0, |last| last.unsigned_abs()))
     }
 
@@ -248,8 +249,8 @@ impl Journal {
 
     /// Returns the runs of a server that have ended, and in which nothing has happened since this time.
     pub fn ended_before(&self, time: Timestamp) -> Result<Vec<i64>, JournalError> {
-        let query = "SELECT run, (SELECT record FROM record WHERE record.run = position.run \
-                     ORDER BY seq DESC LIMIT 1) FROM position WHERE kind = 'run.finished' \
+        let query = "SELECT run, (SELECT record FROM record WHERE record.id >= position.run << 32 \
+                     AND record.id < (position.run + 1) << 32 ORDER BY record.id DESC LIMIT 1) FROM position WHERE kind = 'run.finished' \
                      ORDER BY run";
         let rows =
             self.select(query, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
@@ -308,7 +309,7 @@ impl Journal {
         })?;
         let (mut previous, mut facts) = (Seal::default(), Vec::new());
         for (expected, (id, fact, sealed)) in (1..).zip(rows) {
-            previous = seal(&previous, FACTS, expected, &fact);
+            previous = seal(&previous, FACTS, expected, fact.as_bytes());
             if id != expected || sealed != previous {
                 return Err(self.damaged(format!("change {expected} of the server was changed")));
             }

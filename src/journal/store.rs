@@ -72,13 +72,38 @@ const MIGRATIONS: &[&str] = &["
 ",
     // For lists of a server. Journals of development versions have the index already.
     "CREATE INDEX IF NOT EXISTS position_of_kind ON position (kind);",
+    // Row numbers: SQLite finds the end of a table with row numbers without comparing keys. The columns `run`
+    // and `seq` are for people who read the file with other programs.
+    "
+    CREATE TABLE numbered (
+        id INTEGER PRIMARY KEY, record TEXT NOT NULL, seal BLOB NOT NULL,
+        run INTEGER AS (id >> 32), seq INTEGER AS (id & 4294967295)
+    );
+    INSERT INTO numbered (id, record, seal) SELECT run << 32 | seq, record, seal FROM record ORDER BY run, seq;
+    DROP TABLE record;
+    ALTER TABLE numbered RENAME TO record;
+    CREATE TRIGGER record_stays BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+    CREATE TRIGGER record_remains BEFORE DELETE ON record
+        WHEN NOT EXISTS (SELECT 1 FROM expired WHERE expired.run = OLD.id >> 32)
+        BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+",
 ];
+
+/// Returns the number of a row of the table of records.
+pub(super) fn row_id(run: i64, seq: i64) -> i64 {
+    (run << 32) + seq
+}
+
+/// Returns the number before that of the first row of a run, and that of the last row that it can have.
+pub(super) fn rows_of_run(run: i64) -> (i64, i64) {
+    (row_id(run, 0) - 1, row_id(run, i64::from(u32::MAX)))
+}
 
 /// Checksum of a row: the first half of a SHA-256. It detects damage; it is no signature.
 pub(super) type Seal = [u8; 16];
 
 /// Computes the checksum of a row from its content and the checksum of the previous row.
-pub(super) fn seal(previous: &Seal, run: i64, seq: i64, record: &str) -> Seal {
+pub(super) fn seal(previous: &Seal, run: i64, seq: i64, record: &[u8]) -> Seal {
     let digest = Sha256::new()
         .chain_update(previous)
         .chain_update(run.to_be_bytes())
@@ -194,16 +219,17 @@ pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, Jou
         Durability::Process => "NORMAL",
         Durability::Power => "FULL",
     };
-    let prepare = || {
+    let mut prepare = || {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
+        // Before the limit, because a change of the format can need the size of the file again.
+        migrate(&mut connection, version)?;
         // An older journal has smaller pages.
         let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = options.max_bytes / u64::try_from(page_bytes).unwrap_or(PAGE_BYTES).max(1);
         connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
     };
     prepare().map_err(sqlite)?;
-    migrate(&mut connection, version).map_err(sqlite)?;
     // Moves everything into the main file: a damaged write-ahead log would lose the new schema.
     checkpoint(&connection).map_err(sqlite)?;
     Ok(connection)
@@ -213,34 +239,44 @@ pub(super) fn open(path: &Path, options: WriteOptions) -> Result<Connection, Jou
 #[derive(Debug)]
 pub(super) struct ReadConnection {
     pub(super) connection: Connection,
-    /// The folder of the copy that the connection reads, if the journal itself is unreadable.
+    /// The folder of the copy that the connection reads, if the journal itself cannot be read as it is.
     _copy: Option<TempDir>,
 }
 
 /// Opens a journal for reading.
 ///
 /// A process that was killed while it changed the journal mode leaves a file that `SQLite` reads
-/// only after a repair. The repair is made to a copy: a reader must not change the journal.
+/// only after a repair. The repair is made to a copy: a reader must not change the journal. So is the
+/// change of an older format.
 pub(super) fn open_to_read(path: &Path) -> Result<ReadConnection, JournalError> {
     fs::metadata(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
     refuse_foreign(path)?;
     match open_checked(path, path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
         Err(JournalError::Sqlite(_, error)) if needs_repair(&error) => {}
-        opened => return Ok(ReadConnection { connection: opened?, _copy: None }),
+        Ok((_, version)) if version < MIGRATIONS.len() => {}
+        opened => return Ok(ReadConnection { connection: opened?.0, _copy: None }),
     }
     let folder = copy(path).map_err(|error| JournalError::Unusable(path.to_owned(), error))?;
     let file = folder.path().join(COPY);
-    let connection = open_checked(path, &file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let opened = open_checked(path, &file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let (mut connection, version) = opened;
+    migrate(&mut connection, version)
+        .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
     Ok(ReadConnection { connection, _copy: Some(folder) })
 }
 
-/// Opens `file`, which contains the journal of this path, and checks its format.
-fn open_checked(path: &Path, file: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
+/// Opens `file`, which contains the journal of this path, and checks its format. Returns the version of
+/// the format too.
+fn open_checked(
+    path: &Path,
+    file: &Path,
+    flags: OpenFlags,
+) -> Result<(Connection, usize), JournalError> {
     let connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| JournalError::Sqlite(path.to_owned(), error))?;
     match version(&connection, path)? {
         0 => Err(JournalError::Foreign(path.to_owned())), // an empty database
-        _ => Ok(connection),
+        version => Ok((connection, version)),
     }
 }
 

@@ -76,7 +76,7 @@ impl JournalWriter {
         // A new journal gets its name while it is opened.
         let file = FileIdentity::of(path)?;
         // A number is never used again, not even that of a deleted run.
-        let last = "SELECT max((SELECT coalesce(max(run), 0) FROM record), \
+        let last = "SELECT max((SELECT coalesce(max(id), 0) >> 32 FROM record), \
                     (SELECT coalesce(max(run), 0) FROM expired))";
         let last = connection
             .query_row(last, [], |row| row.get::<_, i64>(0))

@@ -59,7 +59,7 @@ fn a_journal_with_an_unfinished_change_can_be_read() {
     let writer = Connection::open(folder.path().join("j.db")).unwrap();
     // A cache of one page spills changes into the file before they are committed.
     writer.execute_batch("PRAGMA cache_size = 1; BEGIN").unwrap();
-    let row = "INSERT INTO record VALUES (9, ?1, hex(zeroblob(9000)), x'00')";
+    let row = "INSERT INTO record VALUES ((9 << 32) + ?1, hex(zeroblob(9000)), x'00')";
     (1..50).for_each(|seq| assert_eq!(writer.execute(row, [seq]).unwrap(), 1));
     for (name, bytes) in journal_files(folder.path()) {
         fs::write(killed.path().join(name), bytes).unwrap();
@@ -135,4 +135,55 @@ fn a_run_that_repeats_ids_of_an_earlier_run_is_noted() {
     assert!(stderr(&second).contains("note: run 1 of the journal sent the same ids"));
     let random = fixture.run(&["--seed", "random"]);
     assert!(!stderr(&random).contains("same ids"), "{}", stderr(&random));
+}
+
+/// What the format before row numbers has in place of the table with them.
+const OLDER_FORMAT: &str = "
+    CREATE TABLE older (
+        run INTEGER NOT NULL, seq INTEGER NOT NULL, record TEXT NOT NULL, seal BLOB NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) WITHOUT ROWID;
+    INSERT INTO older SELECT id >> 32, id & 4294967295, record, seal FROM record;
+    DROP TABLE record;
+    ALTER TABLE older RENAME TO record;
+    CREATE TRIGGER record_stays BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+    CREATE TRIGGER record_remains BEFORE DELETE ON record
+        WHEN NOT EXISTS (SELECT 1 FROM expired WHERE expired.run = OLD.run)
+        BEGIN SELECT RAISE(ABORT, 'append-only'); END;
+    PRAGMA user_version = 3;";
+
+#[test]
+fn a_journal_of_an_older_format_is_read_and_continued() {
+    let (receiver, folder) = (Receiver::accepting(), folder());
+    start(folder.path(), &receiver.url()).wait().unwrap();
+    start(folder.path(), &receiver.url()).wait().unwrap();
+    let read = || {
+        let commands = [&["list"][..], &["show", "j.db", "2"], &["export"], &["doctor"]];
+        let read = commands.iter().map(|command| {
+            let more = if command.len() == 1 { &["j.db"][..] } else { &[] };
+            let output = standin_in(folder.path(), &[&["journal"], *command, more].concat());
+            assert_eq!(output.status.code(), Some(0), "{command:?}: {}", stderr(&output));
+            stdout(&output)
+        });
+        read.collect::<Vec<String>>()
+    };
+    let before = read();
+    let journal = Connection::open(folder.path().join("j.db")).unwrap();
+    journal.execute_batch(OLDER_FORMAT).unwrap();
+    drop(journal);
+    let files = journal_files(folder.path());
+    assert_eq!(read(), before);
+    assert!(journal_files(folder.path()) == files, "reading has changed the journal");
+
+    start(folder.path(), &receiver.url()).wait().unwrap();
+    let after = read();
+    let (list, more) = (before[0].trim_end(), after[0].trim_end());
+    assert!(more.lines().count() == list.lines().count() + 1, "{list}\n{more}");
+    assert_eq!(after[1], before[1], "the second run");
+    // Deleting is still refused, other than that of an expired run.
+    let journal = Connection::open(folder.path().join("j.db")).unwrap();
+    let version: i64 = journal.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert!(version > 3);
+    let refused = journal.execute("DELETE FROM record WHERE run = 1", []).unwrap_err();
+    assert!(refused.to_string().contains("append-only"), "{refused}");
 }
