@@ -102,7 +102,7 @@ function renderHead() {
     $("pause").dataset.paused = String(isPaused);
     fill($("pause"), icon(isPaused ? "play" : "pause"), isPaused ? "Resume" : "Pause");
   }
-  fill($("verdict"), verdict(run));
+  fill($("verdict"), verdict(run, state.conversations));
   renderClock(run);
   renderStrip(run);
   renderFaultMenu(run, schedule, report);

@@ -25,6 +25,7 @@ export function renderChat(state, open) {
       else typing.delete(item.by);
     }
     if (item.action === "say") typing.delete(item.by);
+    if (item.action === "close") typing.clear();
   }
   const contents = contentsOf(story, detail);
   const nameOf = (by) => detail?.cast.find((one) => one.name === by)?.full_name ?? by;
@@ -229,18 +230,29 @@ function closed(item, context) {
 const transcript = (story, nameOf) => story.items.filter((one) => one.action === "say" || one.action === "note")
   .map((one) => `${seconds(story, one.at)} s  ${nameOf(one.by)}${one.action === "note" ? " (note)" : ""}: ${one.text || one.summary}`).join("\n");
 
+/** What was sent in a run: more than its result says, if people and clients go on after its script. */
+function counted(run, conversations) {
+  const own = conversations.filter((one) => one.run.run === run.run).map((one) => one.deliveries);
+  const sum = (key) => own.reduce((total, one) => total + one[key], 0);
+  const now = { deliveries: sum("deliveries"), passed: sum("passed"), failed: sum("failed") };
+  const { deliveries, passed } = run.result;
+  return now.deliveries > deliveries ? now : { deliveries, passed, failed: 0 };
+}
+
 /** The verdict of the run, for the run bar. */
-export function verdict(run) {
-  if (!run) return null;
-  const result = run.result;
+export function verdict(run, conversations) {
+  const result = run?.result;
   if (!result) return null;
-  const counts = `${result.passed} of ${result.deliveries} passed`;
-  // For example because the handshake failed.
-  const failed = result.deliveries > 0 ? `Failed: ${counts}` : "Failed";
+  const { deliveries, passed, failed } = counted(run, conversations);
+  const counts = `${passed} of ${deliveries} passed`;
+  const isFailed = result.verdict === "failed" || failed > 0;
+  // A run can fail without a delivery, for example because the handshake failed.
+  if (isFailed) return el("span", { class: "st bad", title: result.reason ?? "" }, icon("x"), deliveries > 0 ? `Failed: ${counts}` : "Failed");
   switch (result.verdict) {
     case "passed": return status("ok", "check", counts);
-    case "failed": return el("span", { class: "st bad", title: result.reason ?? "" }, icon("x"), failed);
     case "interrupted": return status("off", "minus", "Cancelled");
-    default: return el("span", { class: "st off", title: result.reason ?? "" }, icon("minus"), "Nothing was tested");
+    default:
+      if (passed > 0) return status("ok", "check", counts);
+      return el("span", { class: "st off", title: result.reason ?? "" }, icon("minus"), "Nothing was tested");
   }
 }

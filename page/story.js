@@ -14,7 +14,7 @@ export function add(story, { vendor, record }) {
   const { kind, data } = record;
   if (kind === "run.started" && record.run === story.run) story.start = record.run_time;
   story.version += 1;
-  if (record.run === story.run) story.last = record.run_time;
+  if (record.run === story.run) story.last = timeOf(story, record);
   HANDLERS[kind]?.(story, record, data, vendor, record.run === story.run);
 }
 
@@ -24,7 +24,7 @@ function act(implied) {
   return (story, record, data) => {
     const item = { ...data, implied, at: record.run_time, step: record.step ?? null, deliveries: [], unsent: null };
     // The records of what a call does follow it, at the same time.
-    if (item.step === null && story.call?.at === item.at) story.call.effects.push(item.summary);
+    if (item.step === null && story.call?.calledAt === item.at) story.call.effects.push(item.summary);
     if (item.action === "read") markRead(story, item);
     story.items.push(item);
   };
@@ -49,10 +49,17 @@ function omitted(word) {
 }
 
 function requestRow(story, record, fields) {
-  const row = { vendor: "", run: record.run, at: record.run_time, time: Date.parse(record.run_time), step: record.step ?? null, state: "pending", attempts: [], faults: [], why: null, body: null, ...fields };
+  const at = timeOf(story, record);
+  const row = { vendor: "", run: record.run, at, time: Date.parse(at), step: record.step ?? null, state: "pending", attempts: [], faults: [], why: null, body: null, ...fields };
   story.deliveries.set(row.id, row);
   story.rows.push(row);
   return row;
+}
+
+/** The run time of a record. One of no conversation, such as a call, has that of the start of its run: it came later. */
+function timeOf(story, { conversation, run, run_time: at }) {
+  const isShared = conversation === null || conversation === undefined;
+  return isShared && run === story.run && story.last && Date.parse(at) < Date.parse(story.last) ? story.last : at;
 }
 
 const expectationId = (record, request) => `expectation ${record.run} ${record.conversation} ${record.step} ${request.round}`;
@@ -122,7 +129,7 @@ const HANDLERS = {
     const url = data.query ? `${path}?${mask(data.query)}` : path;
     const body = data.body === null ? null : mask(JSON.stringify(data.body));
     const row = requestRow(story, record, { id: `call ${record.run} ${data.number}`, type: `${data.method} ${path}`, isCall: true, body, call: data, state: data.status < 400 ? "passed" : "failed", why: data.why });
-    Object.assign(row, { name: data.call ?? data.operation ?? data.route ?? "no such route", about: row.type, effects: [] });
+    Object.assign(row, { name: data.call ?? data.operation ?? data.route ?? "no such route", about: row.type, effects: [], calledAt: record.run_time });
     story.call = row;
     row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: masked(data.headers ?? []), result: { ...responseOf(data.status, data.response), reason: data.why } });
   },
