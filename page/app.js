@@ -114,7 +114,7 @@ function renderHead() {
   $("take-over").textContent = isPaused ? "Give back" : "Take over";
   $("take-over").title = isPaused ? "Let the script continue" : "Pause the script, and speak yourself";
   $("speak-hint").textContent = isInSurvey() ? "The survey is open" : "";
-  $("text").placeholder = speakKind === "note" ? "Write a note that the visitor does not see" : isClosed() ? "The conversation is closed: reopen it, or write a note" : "Write a message";
+  $("text").placeholder = speakKind === "note" ? "Write a note that the visitor does not see" : isClosed() ? "Closed: reopen it, or write a note" : "Write a message";
   if (canAct) renderComposer(run.vendor, speakKind === "note", schedule);
 }
 
@@ -553,7 +553,8 @@ async function boot() {
   const shown = [current()?.run.file, "handover"].find((name) => [...$("scenario").options].some((option) => option.value === name));
   if (shown) $("scenario").value = shown;
   const speed = String(current()?.run.speed ?? "");
-  if ([...$("speed").options].some((option) => option.value === speed)) $("speed").value = speed;
+  if (speed && ![...$("speed").options].some((option) => option.value === speed)) $("speed").append(el("option", { value: speed }, `${speed}×`));
+  if (speed) $("speed").value = speed;
   showPage();
   follow({
     record: (kept) => {

@@ -36,7 +36,7 @@ export function renderChat(state, open) {
   const wrap = (button) => el("li", { class: "ev" }, button);
   const end = lastOf(story);
   const items = shownItems.entries(story.items, (item, index) => ({
-    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), story.start, contents.get(item), item.readAt, item.row ? [item.row.state, item.row.id === state.delivery] : null, item.action === "close" ? [detail?.messages.length, item === end] : null, item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
+    version: JSON.stringify([state.selected, index, item.unsent, nameOf(item.by), readable(item, { nameOf }), story.start, contents.get(item), item.readAt, item.row ? [item.row.state, item.row.id === state.delivery] : null, item.action === "close" ? [detail?.messages.length, item === end] : null, item.deliveries.map((id) => [id === state.delivery, ...stateOf(story.deliveries.get(id))])]),
     make: () => entry(item, { story, nameOf, content: contents.get(item), press: state.press, selected: state.delivery, open, state }),
   }), wrap, () => renderChat(state, open));
   const dots = [...typing].map((by) => ({
@@ -135,13 +135,15 @@ function entry(item, context) {
   return event(item, context, null, EVENT_ICONS[item.action] ?? "dot");
 }
 
+const WAITED = { expect: "call", "expect none": "no call", eventually: "", request: "" };
+
 /** What the script waited for. */
 function expectation(item, context) {
   const { row } = item;
   const [kind, name] = row.state === "waiting" ? ["live", "dot"] : stateOf(row);
   const text = { passed: "Expectation met", failed: row.type === "expect none" ? "Unexpected call" : "Expectation not met" }[row.state] ?? "Waits for the receiver";
   return el("li", { class: `ev${row.id === context.selected ? " sel" : ""}` }, icon("flag"),
-    el("span", {}, `${text}: ${row.type} `, el("code", {}, row.about)),
+    el("span", {}, `${text}: ${WAITED[row.type] ?? row.type} `, el("code", {}, row.about)),
     el("span", { class: "meta" }, time(item, context), el("button", { class: `mark st ${kind}`, type: "button", "aria-current": row.id === context.selected ? "true" : null, on: { click: () => context.open(row.id) } }, icon(name), outcome(row))));
 }
 
@@ -207,7 +209,7 @@ function event(item, context, text, name) {
 
 /** The summary, with the full names of the people that it mentions last. */
 function readable(item, context) {
-  const match = /^(assigns the conversation to )(\S+)$/.exec(item.summary);
+  const match = /^(assigns the conversation to )(\S+)$/.exec(item.summary ?? "");
   return match ? `${match[1]}${context.nameOf(match[2])}` : item.summary;
 }
 

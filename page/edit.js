@@ -5,7 +5,7 @@ import { parse } from "./code.js";
 import { compare, linesOf } from "./diff.js";
 import { el, status } from "./dom.js";
 import { aboutFaults, faultChoices, faultsOf, namesOf } from "./faults.js";
-import { seconds } from "./story.js";
+import { seconds, shortType } from "./story.js";
 
 /** What people have typed, by delivery, so that it survives a look at another tab. */
 const drafts = new Map();
@@ -18,7 +18,7 @@ export function comparison(row, story, again) {
   if (others.length === 0) return el("p", { class: "sec" }, "There is no other delivery to compare with.");
   const before = others.filter((other) => other.at <= row.at && other.type === row.type).at(-1);
   const other = others.find(({ id }) => id === chosen.get(row.id)) ?? others.find(({ id }) => id === row.original) ?? before ?? others[0];
-  const label = ({ id, type, at }) => `${seconds(story, at)} s · ${type.split(".").at(-1)} · ${id}`;
+  const label = ({ id, type, at }) => `${seconds(story, at)} s · ${shortType(type)} · ${id}`;
   const select = el("select", { class: "field grow", "aria-label": "Compare with", on: { change: ({ target }) => { chosen.set(row.id, target.value); again(); } } },
     others.map((one) => el("option", { value: one.id, selected: one === other }, label(one))));
   const lines = compare(linesOf(other.body), linesOf(row.body));

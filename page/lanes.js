@@ -48,7 +48,8 @@ export function renderLanes(state, open) {
     shown = null;
     return;
   }
-  const version = `${story.version} ${delivery} ${story.run}`;
+  const future = Boolean(detail?.next) && detail.id === `${story.run}-${story.number}`;
+  const version = `${story.version} ${delivery} ${story.run} ${future}`;
   if (shown?.version === version && shown.story === story) return;
   const wait = rows.length > MANY_ROWS && shown?.story === story && shown.delivery === delivery ? drawnAt + INTERVAL - performance.now() : 0;
   if (wait > 0) {
@@ -65,7 +66,6 @@ export function renderLanes(state, open) {
   const marks = [...axis(end, x)];
   const lanes = [[], [], []];
   for (const row of rows) lanes[laneOf(row)].push(row);
-  const future = detail?.next && detail.id === `${story.run}-${story.number}`;
   marks.push(svg("line", { class: "now", x1: x(now), x2: x(now), y1: 0, y2: LANES.length * LANE }));
   lanes.forEach((lane, index) => {
     const y = index * LANE + LANE / 2;

@@ -101,7 +101,8 @@ const HANDLERS = {
     if (!isOwn || !last(story)) return;
     last(story).deliveries.push(id);
     const { text, summary, message_kind: messageKind } = last(story);
-    story.deliveries.get(id).about = text ? `“${text}”` : messageKind ?? summary;
+    // A text can be a quotation.
+    story.deliveries.get(id).about = text ? (text.startsWith("“") ? text : `“${text}”`) : messageKind ?? summary;
   },
   "attempt.started": (story, record, data) => {
     const row = find(story, record, data);
@@ -174,6 +175,12 @@ const HANDLERS = {
     row.why = data.why;
   },
 };
+
+/** What a script waits for. */
+export const EXPECTED = { expect: "expects a call", "expect none": "expects no call", eventually: "waits for", request: "requests" };
+
+/** The end of a long event type. The full one is in the title, and in the opened request. */
+export const shortType = (type) => (type.length > 28 ? type.split(type.includes(":") ? ":" : ".").at(-1) : type);
 
 /** Seconds of run time since the start of the story. */
 export function seconds(story, at) {

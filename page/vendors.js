@@ -44,7 +44,7 @@ const certainty = (word) => {
 function render(detail, endpoints) {
   const { vendor } = detail;
   const differs = vendor.differs ? ` ${vendor.differs[0].toUpperCase()}${vendor.differs.slice(1)}.` : "";
-  $("vendor-about").textContent = `Revision ${vendor.revision}.${differs.replaceAll("`", "")}`;
+  $("vendor-about").textContent = `${vendor.name}, revision ${vendor.revision}.${differs.replaceAll("`", "")}`;
   fill($("vendor-body"),
     receivers(detail, endpoints),
     events(detail),
@@ -63,13 +63,16 @@ function card(id, title, ...content) {
 
 function table(label, heads, rows) {
   return el("div", { class: "tblwrap", tabindex: "0", role: "region", "aria-label": label },
-    el("table", { class: "grid" }, el("thead", {}, el("tr", {}, heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, rows)));
+    el("table", { class: "grid" }, el("thead", {}, el("tr", {}, heads.map((head) => (typeof head === "string" ? el("th", { scope: "col" }, head) : head)))), el("tbody", {}, rows)));
 }
+
+/** The head of a column that small screens have no place for. */
+const narrowOff = (text) => el("th", { scope: "col", class: "narrow-off" }, text);
 
 function receivers({ vendor, handshake }, endpoints) {
   const rows = endpoints.map((endpoint) => el("tr", {},
     el("td", { class: "num" }, String(endpoint.number)),
-    el("td", {}, el("code", {}, endpoint.url)),
+    el("td", { class: "url" }, el("code", {}, endpoint.url)),
     el("td", {}, subscription(endpoint), endpoint.subscribed_by_call ? el("div", { class: "dim" }, "by a call") : null),
     el("td", {}, shake(endpoint.handshake, handshake))));
   const none = el("p", { class: "empty" }, `${vendor.name} has no receiver. Add one at the top of the page.`);
@@ -81,7 +84,7 @@ function receivers({ vendor, handshake }, endpoints) {
 function subscription({ subscribed, events }) {
   if (subscribed === null) return el("span", { class: "dim" }, events ? `asks for ${events.join(", ")}` : "known after its first run");
   if (subscribed.length === 0) return status("off", "minus", "no events");
-  return el("span", { class: "row wrap" }, subscribed.map((pattern) => el("code", { class: "tag" }, pattern)));
+  return el("span", { class: "row wrap" }, subscribed.map((pattern) => (pattern === "*" ? el("span", { class: "tag" }, "every event") : el("code", { class: "tag" }, pattern))));
 }
 
 function shake(handshake) {
@@ -94,13 +97,14 @@ function shake(handshake) {
 
 function events({ vendor, event_types: types }) {
   const rows = types.map((type) => el("tr", { class: sample?.name === type.name ? "runsel" : "" },
-    el("td", {}, el("button", { class: "link mono", type: "button", "aria-expanded": String(sample?.name === type.name), on: { click: () => choose(vendor.id, type.name) } }, type.name)),
-    el("td", {}, type.sent_for.join(", ")),
+    el("td", {}, el("button", { class: "link mono", type: "button", "aria-expanded": String(sample?.name === type.name), on: { click: () => choose(vendor.id, type.name) } }, type.name),
+      el("div", { class: "dim narrow-on" }, type.sent_for.join(", "))),
+    el("td", { class: "narrow-off" }, type.sent_for.join(", ")),
     el("td", {}, el("div", { class: "tags" }, type.certainty.map(certainty))),
     el("td", { class: "narrow-off" }, type.by_default ? "yes" : "on request")));
   const body = sample ? el("div", { class: "pad ruled", id: "v-sample" }, el("h3", {}, "Sample of ", el("code", {}, sample.name)), sample.body === null ? el("p", { class: "sec" }, "There is no sample.") : formatted(JSON.stringify(sample.body), `Sample of ${sample.name}`)) : null;
   return card("v-events", "What it sends, and how certain that is",
-    table("Event types", ["Event type", "Sent for", "Certainty", "By default"], rows), body);
+    table("Event types", ["Event type", narrowOff("Sent for"), "Certainty", narrowOff("By default")], rows), body);
 }
 
 async function choose(vendor, name) {

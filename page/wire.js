@@ -6,7 +6,7 @@ import { $, choice, copy, el, fill, icon, prose, status, sync, toast } from "./d
 import { comparison, editor } from "./edit.js";
 import { proof } from "./proof.js";
 import { RowWindow } from "./pages.js";
-import { latency, outcome, seconds, stateOf } from "./story.js";
+import { EXPECTED, latency, outcome, seconds, shortType, stateOf } from "./story.js";
 
 /** The rows that are in the document. */
 let shownRows = null;
@@ -84,8 +84,7 @@ export function renderWire(state, open) {
 function wireRow(row, index, state, open) {
   const [kind, name, word] = stateOf(row);
   const isSelected = row.id === state.delivery;
-  // The full name is in the title, and in the opened request.
-  const title = row.isCall ? row.name : row.type.length > 28 ? row.type.split(row.type.includes(":") ? ":" : ".").at(-1) : row.type;
+  const title = row.isCall ? row.name : EXPECTED[row.type] ?? shortType(row.type);
   const about = row.effects?.length ? row.effects.join(", ") : row.about ?? "";
   const extra = row.isAgain ? "sent again" : row.faults.join(", ");
   // The heading is the first row.
@@ -300,6 +299,7 @@ function response(row, attempt, again) {
   const text = typeof result.body === "string" ? result.body : result.body ? `base64: ${result.body.base64}` : "";
   const none = row.isCall && result.body === null ? "The response waits for the conversation." : "The response has no body.";
   return [
+    row.isCall ? effects(row) : null,
     el("div", { class: "row wrap" }, text ? bodyChoice(again) : null, result.status ? el("b", {}, String(result.status)) : status("bad", "x", result.outcome.replaceAll("_", " ")), el("span", { class: "dim" }, latency(result))),
     result.reason ? el("p", {}, result.reason) : null,
     result.help ? el("p", { class: "cause" }, prose(result.help)) : null,

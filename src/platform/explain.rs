@@ -178,7 +178,7 @@ impl<'a> ReceiverGuide<'a> {
         };
         let own = Signing::of(self.account).header_patterns(Purpose::Handshake);
         let headers = if own == self.headers() {
-            "the headers above".to_owned()
+            "the headers of an event".to_owned()
         } else {
             let lines: Vec<String> =
                 own.iter().map(|(name, value)| format!("{name}: {value}")).collect();

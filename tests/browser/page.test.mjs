@@ -436,7 +436,7 @@ expect = { call = "send_message", within = "300ms" }
 `;
     const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", source });
     await api(server, "GET", `/runs/${run}?wait=20`);
-    await page.locator("#log .ev", { hasText: "Expectation not met: expect send_message" }).locator(".mark").click();
+    await page.locator("#log .ev", { hasText: "Expectation not met: call send_message" }).locator(".mark").click();
     await page.locator("#detail .why", { hasText: "The expectation was not met" }).waitFor();
     assert.equal(await page.locator("#lanes-plot .wait-bad").count(), 1);
     // Although the expectation comes after the end of the conversation.
