@@ -392,7 +392,8 @@ fn secrets_describe_credentials_verification_and_handshake() {
     assert!(told.contains("Respond with 200 and the token"), "{told}");
     assert!(told.contains("Connection: keep-alive, Content-Type: application/json\n"), "{told}");
     let told = stdout(&standin(&["secrets", "erxes@2"]));
-    for part in ["and the headers of an event", "Respond with any status", "--vendor erxes@2 --to"] {
+    for part in ["and the headers of an event", "Respond with any status", "--vendor erxes@2 --to"]
+    {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
     assert!(
