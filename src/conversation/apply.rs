@@ -12,7 +12,7 @@ use super::generated_ids::GeneratedIds;
 use super::lifecycle::ConversationState;
 use super::message::{Closing, Dialog, DialogHead, DialogKind, Message, MessageData};
 use super::person::{ParticipantRole, Person, Role};
-use super::state::{Conversation, InvalidAction};
+use super::state::{Conversation, InvalidAction, StaffAccess};
 use super::variable::{Variable, VariableScope};
 
 impl Conversation {
@@ -141,6 +141,10 @@ impl Conversation {
                 ActionKind::Create { .. } | ActionKind::Update { .. } | ActionKind::Delete { .. },
                 _,
             ) => Ok(()),
+            (
+                ActionKind::Assign { .. } | ActionKind::Set { .. },
+                Some(ConversationState::Closed),
+            ) if self.is_shared() => Ok(()),
             // An emitted event can be about anything, unless it is said to be about a dialog.
             (ActionKind::Emit { .. }, _) if action.dialog.is_none() => Ok(()),
             (_, None) => Err(InvalidAction::NotOpened),
@@ -154,6 +158,10 @@ impl Conversation {
             _ if action.dialog == Some(DialogKind::Survey) => Err(InvalidAction::NoSurvey),
             _ => Ok(()),
         }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.rules.staff_access == StaffAccess::SharedInbox
     }
 
     /// Checks an action that is not generally valid after closing: in a survey, some are.
@@ -210,7 +218,7 @@ impl Conversation {
                 ActionKind::Assign { .. } | ActionKind::Label { .. } | ActionKind::Set { .. }
             );
         let is_close = matches!(action, ActionKind::Close { .. }) && !self.is_in_survey();
-        if has_left && (is_close || is_change) {
+        if has_left && !self.is_shared() && (is_close || is_change) {
             return Err(InvalidAction::HasLeft(name.to_string()));
         }
         Ok(())

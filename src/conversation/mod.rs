@@ -24,7 +24,7 @@ pub use message::{Closing, Dialog, DialogHead, DialogKind, Message, MessageData,
 pub use person::{Member, ParticipantRole, Person, Role};
 pub use state::{
     Conversation, ConversationCheckpoint, ConversationRules, ImpliedAction, InvalidAction,
-    JoiningRoles,
+    JoiningRoles, StaffAccess,
 };
 pub use variable::{Variable, VariableScope};
 

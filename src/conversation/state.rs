@@ -29,8 +29,20 @@ pub struct ConversationRules {
     pub joins: JoiningRoles,
     /// Whether a survey can follow a conversation.
     pub surveys: bool,
+    /// In which conversations staff acts.
+    pub staff_access: StaffAccess,
     /// Events that set `updated_at`.
     pub updated_by: UpdatingEvents,
+}
+
+/// In which conversations staff acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StaffAccess {
+    /// Those that it has not left. Closed ones are not assigned.
+    #[default]
+    Participants,
+    /// All of a shared inbox, also those that it has left. Closed ones are assigned too.
+    SharedInbox,
 }
 
 /// Roles whose members join a conversation before they speak, type, read or write a note.

@@ -54,11 +54,13 @@ impl CallWork {
             let has = |key: &ListKey| text(&key.field).is_some_and(|text| key.admits(&text));
             keys.iter().all(has) && search.as_ref().is_none_or(|search| search.is_in(text))
         };
+        // A document without a value is found by an empty text.
+        let none = || Some(String::new());
         let mut all: Vec<&dyn Object> = match &rule.of {
             Listed::Documents(kind) => {
                 let documents = self.documents.all(kind).iter();
                 documents
-                    .filter(|document| admits(&|field| document.text(field)))
+                    .filter(|document| admits(&|field| document.text(field).or_else(none)))
                     .map(|document| document as &dyn Object)
                     .collect()
             }

@@ -29,7 +29,9 @@ use super::request_check::{RequestChecker, Templates};
 use super::root_types::RootTypes;
 use super::subscription::Subscription;
 use crate::base::text::{NAME_RULE, is_name};
-use crate::conversation::{ConversationRules, EventKind, JoiningRoles, UpdatingEvents, model};
+use crate::conversation::{
+    ConversationRules, EventKind, JoiningRoles, StaffAccess, UpdatingEvents, model,
+};
 use crate::diag::{
     Form as _, Key, NodeContent, Problem, Problems, SourceSpan, Spanned, SyntaxNode, Table,
     TableOf, code,
@@ -572,6 +574,10 @@ fn rules(form: &VendorForm) -> ConversationRules {
             roles => JoiningRoles::of(&values(roles)),
         },
         surveys: form.has_surveys(),
+        staff_access: match &form.shared_inbox {
+            Some(Spanned { value: true, .. }) => StaffAccess::SharedInbox,
+            _ => StaffAccess::Participants,
+        },
         updated_by: UpdatingEvents::of(&values(&form.updated_by)),
     })
 }

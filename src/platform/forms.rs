@@ -207,6 +207,8 @@ form! {
         /// Whether a survey can follow a conversation: a separate dialog, with the ids of `[ids]
         /// survey` [default: false].
         surveys: Option<Spanned<bool>>,
+        /// Whether staff acts in conversations that it has left, and assigns closed ones [default: false].
+        shared_inbox: Option<Spanned<bool>>,
         /// Neutral events that set `conversation.updated_at` [default: all].
         updated_by: Vec<Spanned<EventKind>>,
     }

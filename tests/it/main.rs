@@ -104,6 +104,7 @@ mod vendor_api_erxes_items;
 mod vendor_api_erxes_lists;
 mod vendor_api_erxes_portal;
 mod vendor_api_erxes_visitors;
+mod vendor_api_erxes_widgets;
 mod vendor_api_limits;
 mod vendor_api_liveperson;
 mod vendor_api_rooms;

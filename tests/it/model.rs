@@ -8,7 +8,7 @@ use standin::base::fake::{Persona, locale};
 use standin::base::seed::SeedScope;
 use standin::conversation::{
     Action, ActionKind, Actor, Conversation, ConversationRules, EventKind, GeneratedIds,
-    InvalidAction, Member, Person, Role, model,
+    InvalidAction, Member, Person, Role, StaffAccess, model,
 };
 use standin::template::{FieldType, Object, TableType, Value};
 
@@ -99,6 +99,22 @@ fn an_invalid_action_is_refused_and_changes_nothing() {
     );
     let (refused, _) = play(&[open("bot"), close(), say("visitor")]);
     assert!(refused.messages.is_empty());
+}
+
+#[test]
+fn staff_of_a_shared_inbox_acts_in_conversations_that_it_has_left() {
+    let close = || ActionKind::Close { survey: false }.by(actor("grace"));
+    let left = [open("grace"), ActionKind::Leave.by(actor("grace")), close(), assign("omar")];
+    for staff_access in [StaffAccess::Participants, StaffAccess::SharedInbox] {
+        let rules = ConversationRules { staff_access, ..ConversationRules::default() };
+        let mut conversation = conversation(rules);
+        let results: Vec<bool> =
+            left.iter().map(|action| conversation.apply(action, at(1)).is_ok()).collect();
+        // Where nobody may close it, it is still open when it is assigned.
+        let is_shared = staff_access == StaffAccess::SharedInbox;
+        assert_eq!(results, [true, true, is_shared, true]);
+        assert_eq!(conversation.assignee().map(|who| &*who.member.name), Some("omar"));
+    }
 }
 
 #[test]

@@ -90,13 +90,13 @@ fn a_new_campaign_is_sent_as_a_webhook_and_follows_the_rules_of_campaigns() {
         let receiver = Receiver::accepting();
         let api = LiveApi::start(vendor, &receiver);
         let client = Client::of(&api);
-        let add = "mutation($title: String!, $kind: String!, $messenger: EngageMessageMessenger, $brandIds: [String]) {
-            engageMessageAdd(title: $title, kind: $kind, method: \"messenger\", messenger: $messenger, brandIds: $brandIds) {
-                _id title isLive messenger
+        let add = "mutation($title: String!, $kind: String!, $messenger: EngageMessageMessenger, $brandIds: [String], $segmentIds: [String]) {
+            engageMessageAdd(title: $title, kind: $kind, method: \"messenger\", messenger: $messenger, brandIds: $brandIds, segmentIds: $segmentIds) {
+                _id title isLive messenger customerIds fromUser { _id }
             }
         }";
         let messenger = json!({"brandId": "b", "content": "<p>Sale</p>"});
-        let doc = json!({"title": "Summer", "kind": "manual", "messenger": messenger});
+        let doc = json!({"title": "Summer", "kind": "manual", "messenger": messenger, "segmentIds": ["s1"]});
         let campaign = client.field(add, &doc);
         assert_eq!((&campaign["isLive"], &campaign["messenger"]), (&json!(false), &messenger));
         let automatic = json!({"title": "Winter", "kind": "auto"});
@@ -106,6 +106,10 @@ fn a_new_campaign_is_sent_as_a_webhook_and_follows_the_rules_of_campaigns() {
         let data: Json = serde_json::from_str(sent[0]["data"].as_str().unwrap()).unwrap();
         let expected = (&json!("Summer"), &json!("<p>Sale</p>"));
         assert_eq!((&data["title"], &data["messenger"]["content"]), expected);
+        // A receiver reads the campaign of the webhook.
+        assert_eq!((&data["_id"], &data["segmentIds"]), (&campaign["_id"], &json!(["s1"])));
+        assert_eq!(campaign["customerIds"], json!([]));
+        assert_eq!(campaign["fromUser"]["_id"], data["fromUserId"]);
 
         let id = json!({"_id": campaign["_id"]});
         let live = "mutation($_id: String!) { engageMessageSetLive(_id: $_id) { isLive } }";

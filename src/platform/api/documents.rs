@@ -236,7 +236,7 @@ impl Document {
     /// Returns an id, or the value at a JSON pointer into the content, as text.
     pub fn text(&self, field: &str) -> Option<String> {
         let value = if field.starts_with('/') {
-            self.value.pointer(field)?
+            self.value.pointer(field).filter(|value| !value.is_null())?
         } else {
             self.ids.get(field)?
         };

@@ -16,6 +16,9 @@ use super::graphql_schema::{SchemaFile, plain};
 use super::graphql_variables::{check_variables, with_javascript_numbers};
 use super::query_size::is_too_large;
 
+/// How async-graphql begins its error for a field that cannot be null.
+const NULL_ERROR: &str = "internal: non-null types";
+
 /// The GraphQL API of a vendor.
 pub struct GraphqlApi {
     pub(super) file: SchemaFile,
@@ -109,15 +112,17 @@ impl GraphqlApi {
         };
         let response = schema.execute(query).await;
         let data = response.data.into_json().unwrap_or_default();
-        // No field fails: its error is in the list, and it is null.
-        if data.is_null() && !response.errors.is_empty() {
-            return invalid(&validation_errors(&self.file, &response.errors));
-        }
         let mut errors =
             std::mem::take(&mut *errors.lock().unwrap_or_else(PoisonError::into_inner));
-        errors.extend(response.errors.iter().map(|error| json!(error)));
+        // No field fails: its error is in the list, and it is null.
+        if data.is_null() && errors.is_empty() && !response.errors.is_empty() {
+            return invalid(&validation_errors(&self.file, &response.errors));
+        }
+        // The error of a field that cannot be null is in the list too.
+        let others = response.errors.iter().filter(|error| !error.message.starts_with(NULL_ERROR));
+        errors.extend(others.map(|error| json!(error)));
         // Nothing was selected after all, such as with `@skip`.
-        let data = if data.is_null() { json!({}) } else { data };
+        let data = if data.is_null() && errors.is_empty() { json!({}) } else { data };
         let body = match errors.as_slice() {
             [] => json!({"data": data}),
             errors => json!({"errors": errors, "data": data}),

@@ -46,6 +46,8 @@ pub(super) struct FieldResolution {
     pub(super) is_operation: bool,
     /// Whether its values are objects, of which a query selects fields.
     pub(super) is_composite: bool,
+    /// Whether it cannot be null.
+    pub(super) is_required: bool,
     /// Its arguments that are lists.
     pub(super) lists: Arc<[String]>,
 }
@@ -57,23 +59,33 @@ pub(super) fn field_future(
 ) -> FieldFuture<'_> {
     FieldFuture::new(async move {
         let parent = context.parent_value.downcast_ref::<Json>();
+        let request = context.data::<RequestFields>()?;
+        let fail = |message: &str| {
+            let error = field_error(&context, message, &request.code);
+            if let Ok(mut errors) = request.errors.lock() {
+                errors.push(error);
+            }
+        };
+        let found = |value: Json| {
+            let value = field_value(value, field.is_composite);
+            if value.is_none() && field.is_required {
+                fail(&format!("Cannot return null for non-nullable field {}.", field.key));
+            }
+            value
+        };
         if !field.is_operation {
             let value = parent.and_then(|parent| parent.get(&*field.name)).cloned();
-            return Ok(value.and_then(|value| field_value(value, field.is_composite)));
+            return Ok(found(value.unwrap_or_default()));
         }
-        let request = context.data::<RequestFields>()?;
         let call = FieldCall {
             field: Arc::clone(&field.key),
             arguments: Json::Object(arguments(&field, &context, &request.variables)),
             parent: parent.cloned().unwrap_or_default(),
         };
         match request.resolver.resolve(call).await {
-            Ok(value) => Ok(field_value(value, field.is_composite)),
+            Ok(value) => Ok(found(value)),
             Err(message) => {
-                let error = field_error(&context, &message, &request.code);
-                if let Ok(mut errors) = request.errors.lock() {
-                    errors.push(error);
-                }
+                fail(&message);
                 Ok(None)
             }
         }

@@ -265,6 +265,7 @@ impl SchemaFile {
             key: key.into(),
             name: name.as_str().into(),
             is_composite: self.is_composite(base_name(&field.ty.node)),
+            is_required: !field.ty.node.nullable,
             lists: lists(field),
         };
         let own = Field::new(name, type_ref(&field.ty.node), move |context| {

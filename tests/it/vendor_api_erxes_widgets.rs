@@ -1,0 +1,162 @@
+//! What the widgets and other public programs of erxes need, found by running them.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{LiveApi, Receiver};
+use crate::vendor_api_erxes::Client;
+
+#[test]
+fn the_form_of_a_website_has_fields_rules_and_settings() {
+    let receiver = Receiver::accepting();
+    for vendor in ["erxes@0.23", "erxes@1.3", "erxes@2"] {
+        let api = LiveApi::start(vendor, &receiver);
+        let nobody = Client::unknown(&api);
+        let values = &api.account.values;
+        let form = &values["form_id"];
+        let code: String = form.as_str().unwrap().chars().take(6).collect();
+        let connect = json!({"brand": values["brand_code"], "form": code});
+        let settings = if vendor == "erxes@2" {
+            "form { languageCode leadData }"
+        } else {
+            "integration { leadData languageCode }"
+        };
+        let connected = nobody.field(
+            &format!(
+                "mutation($brand: String!, $form: String!) {{
+                    widgetsLeadConnect(brandCode: $brand, formCode: $form) {{ {settings} }}
+                }}"
+            ),
+            &connect,
+        );
+        let settings = connected.as_object().unwrap().values().next().unwrap();
+        assert_eq!(settings["leadData"]["rules"], json!([]), "{vendor}: a widget iterates over it");
+        let detail =
+            "query($id: String!) { formDetail(_id: $id) { title fields { _id type text } } }";
+        let fields = nobody.field(detail, &json!({"id": form}))["fields"].clone();
+        let texts: Vec<&Json> =
+            fields.as_array().unwrap().iter().map(|field| &field["text"]).collect();
+        assert_eq!(texts, ["First name", "Mail"]);
+
+        // The form of 2.x belongs to no integration.
+        let (declared, passed) = match vendor {
+            "erxes@2" => ("", ""),
+            _ => ("$integration: String!, ", "integrationId: $integration, "),
+        };
+        let save = format!(
+            "mutation({declared}$form: String!, $submissions: [FieldValueInput]) {{
+                widgetsSaveLead({passed}formId: $form, submissions: $submissions, browserInfo: {{}}) {{ status customerId }}
+            }}"
+        );
+        let submissions = json!([{"_id": fields[1]["_id"], "type": "email", "text": "Mail", "value": "ada@example.test"}]);
+        let variables = json!({"integration": values["integration_id"], "form": form, "submissions": submissions});
+        assert_eq!(nobody.field(&save, &variables)["status"], "ok");
+    }
+}
+
+#[test]
+fn visitors_read_the_knowledge_base_without_an_account() {
+    let receiver = Receiver::accepting();
+    for (vendor, drafts) in [("erxes@0.23", 0), ("erxes@1.3", 0), ("erxes@2", 1)] {
+        let api = LiveApi::start(vendor, &receiver);
+        let (nobody, operator) = (Client::unknown(&api), Client::of(&api));
+        let add = |what: &str, doc: Json| {
+            let kind = if what == "Categories" { "Category" } else { what.trim_end_matches('s') };
+            let query = format!(
+                "mutation($doc: KnowledgeBase{kind}Doc!) {{ knowledgeBase{what}Add(doc: $doc) {{ _id }} }}"
+            );
+            operator.field(&query, &json!({ "doc": doc }))["_id"].clone()
+        };
+        let brand = &api.account.values["brand_id"];
+        let topic = add("Topics", json!({"title": "Help", "brandId": brand}));
+        let category = |title: &str, parent: &Json| {
+            add(
+                "Categories",
+                json!({"title": title, "icon": "book", "topicIds": [topic], "topicId": topic, "parentCategoryId": parent}),
+            )
+        };
+        let returns = category("Returns", &Json::Null);
+        category("Pots", &returns);
+        for (title, status) in [("A", "publish"), ("B", "draft"), ("C", "publish")] {
+            add(
+                "Articles",
+                json!({"title": title, "content": "x", "status": status, "categoryIds": [returns], "categoryId": returns}),
+            );
+        }
+        let read = "query($id: String!) { knowledgeBaseTopicDetail(_id: $id) {
+            brand { _id } categories { title } parentCategories { title numOfArticles }
+        } }";
+        let found = nobody.field(read, &json!({ "id": topic }));
+        assert_eq!(&found["brand"]["_id"], brand);
+        assert_eq!(found["categories"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            found["parentCategories"],
+            json!([{"title": "Returns", "numOfArticles": 2 + drafts}]),
+            "{vendor}"
+        );
+        let read = "query($id: String!) { knowledgeBaseCategoryDetail(_id: $id) {
+            articles { title } authors { details { fullName } }
+        } }";
+        let found = nobody.field(read, &json!({ "id": returns }));
+        let titles: Vec<&Json> =
+            found["articles"].as_array().unwrap().iter().map(|article| &article["title"]).collect();
+        let expected: &[&str] = match vendor {
+            "erxes@0.23" => &["A", "C"],
+            "erxes@1.3" => &["C", "A"],
+            _ => &["C", "B", "A"],
+        };
+        assert_eq!(titles, expected, "{vendor}");
+        assert!(found["authors"][0]["details"]["fullName"].is_string(), "{found}");
+    }
+}
+
+#[test]
+fn an_inbox_assigns_and_closes_in_any_order() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@0.23", &receiver);
+    let (nobody, operator) = (Client::unknown(&api), Client::of(&api));
+    assert_eq!(nobody.field("{ currentUser { _id } }", &json!({})), Json::Null);
+    let me = operator.field("{ currentUser { _id } }", &json!({}))["_id"].clone();
+    let integration = &api.account.values["integration_id"];
+    let write = "mutation($integration: String!) {
+        widgetsInsertMessage(integrationId: $integration, visitorId: \"v1\", message: \"Hello\") { conversationId customerId }
+    }";
+    let written = nobody.field(write, &json!({ "integration": integration }));
+    let id = &written["conversationId"];
+    let assign = "mutation($ids: [String]!, $user: String) { conversationsAssign(conversationIds: $ids, assignedUserId: $user) { assignedUserId } }";
+    let unassign =
+        "mutation($ids: [String]!) { conversationsUnassign(_ids: $ids) { assignedUserId } }";
+    let close = "mutation($ids: [String]!) { conversationsChangeStatus(_ids: $ids, status: \"closed\") { status } }";
+    let variables = json!({"ids": [id], "user": me});
+    let assigned = json!([{ "assignedUserId": me }]);
+    assert_eq!(operator.field(assign, &variables), assigned);
+    assert_eq!(operator.field(assign, &variables), assigned, "the same once more");
+    assert_eq!(operator.field(unassign, &variables)[0]["assignedUserId"], Json::Null);
+    assert_eq!(operator.field(close, &variables)[0]["status"], "closed");
+    assert_eq!(operator.field(assign, &variables), assigned);
+    assert_eq!(operator.field(unassign, &variables)[0]["assignedUserId"], Json::Null);
+    // A widget that is still open.
+    let typing =
+        "mutation($id: String!) { widgetsSendTypingInfo(conversationId: $id, text: \"Hm\") }";
+    assert_eq!(nobody.field(typing, &json!({ "id": id })), "ok");
+    let leave = "mutation($id: String) { widgetsSaveCustomerGetNotified(customerId: $id, type: \"email\", value: \"ada@example.test\") }";
+    assert_eq!(nobody.field(leave, &json!({"id": written["customerId"]})), written["customerId"]);
+}
+
+#[test]
+fn an_error_of_a_field_that_cannot_be_null_is_that_of_the_vendor() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@1.3", &receiver);
+    let nobody = Client::unknown(&api);
+    let portal = &api.account.values["portal_id"];
+    let forgot = "mutation($id: String!, $email: String) { clientPortalForgotPassword(clientPortalId: $id, email: $email) }";
+    let unknown = json!({"id": portal, "email": "nobody@example.test"});
+    let body = nobody.send(forgot, &unknown);
+    assert_eq!(body["data"], Json::Null, "{body}");
+    assert_eq!(nobody.error(forgot, &unknown), "user not found");
+    let register = "mutation($id: String, $email: String) {
+        clientPortalRegister(clientPortalId: $id, email: $email, firstName: \"Ada\", password: \"Analytical-1\")
+    }";
+    let known = json!({"id": portal, "email": "ada@example.test"});
+    nobody.field(register, &known);
+    assert_eq!(nobody.field(forgot, &known), "sent");
+}
