@@ -437,7 +437,17 @@ function focusEditor() {
 const GO = { l: "#/", r: "#/runs", v: "#/vendors" };
 let isGoing = false;
 
+/** Closes the menu that is open, and returns to its button. */
+function closeMenu() {
+  const open = document.querySelector("details.menu[open]");
+  if (!open) return false;
+  open.open = false;
+  open.querySelector("summary").focus();
+  return true;
+}
+
 function onKey(event) {
+  if (event.key === "Escape" && closeMenu()) return;
   const isTyping = event.target.closest("input, textarea, select, dialog[open]");
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping || !$("keys-on").checked) return;
   const isControl = event.target.closest("button, summary, a");

@@ -95,6 +95,9 @@ export function countDown(state) {
   if (due.textContent !== text) due.textContent = text;
 }
 
+/** What people do next, in words. */
+const DOES = { open: "opens a conversation", close: "closes the conversation", reopen: "reopens the conversation", assign: "assigns the conversation", accept: "accepts the conversation", join: "joins", leave: "leaves", read: "reads", typing: "types", note: "writes a note", say: "says something", rate: "rates the conversation" };
+
 /** What the script does next. */
 function ghost({ detail, selected, playStep }, nameOf) {
   const next = detail?.id === selected ? detail.next : null;
@@ -110,7 +113,7 @@ function ghost({ detail, selected, playStep }, nameOf) {
     version: `ghost ${isPaused} ${JSON.stringify(next)}`,
     make: () => (next.text
       ? el("li", { class: `msg ghost${side}` }, el("span", { class: "by" }, icon(ICONS[role] ?? "user"), who, el("span", {}, `next, step ${next.step}`, due())), el("div", { class: "bub" }, next.text), play)
-      : el("li", { class: "ev ghost" }, icon(EVENT_ICONS[next.action] ?? "dot"), el("span", {}, "Next: ", who, next.action.replaceAll("_", " "), `, step ${next.step}`, due()), play)),
+      : el("li", { class: "ev ghost" }, icon(EVENT_ICONS[next.action] ?? "dot"), el("span", {}, "Next: ", who, DOES[next.action] ?? next.action.replaceAll("_", " "), `, step ${next.step}`, due()), play)),
   };
 }
 

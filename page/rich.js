@@ -45,7 +45,7 @@ function options({ options: offered }, choose) {
 function files(data) {
   const all = listOf(data.files).filter((file) => isText(file.file_name));
   if (all.length === 0) return null;
-  return el("ul", { class: "files" }, all.map((file) => el("li", {}, card(file))));
+  return el("ul", { class: "m-files" }, all.map((file) => el("li", {}, card(file))));
 }
 
 /** Name, type and size of a file. */
@@ -59,28 +59,28 @@ export function card({ file_name: name, mime_type: type, size }) {
 function menu({ sections, header, footer, button }, choose) {
   const all = listOf(sections);
   if (all.length === 0) return null;
-  return el("div", { class: "menu" },
-    isText(header) ? el("b", { class: "menu-h" }, header) : null,
+  return el("div", { class: "m-list" },
+    isText(header) ? el("b", { class: "m-list-h" }, header) : null,
     all.map((section) => el("div", { role: "group", "aria-label": isText(section.title) ? section.title : "Rows" },
-      isText(section.title) ? el("div", { class: "menu-s" }, section.title) : null,
+      isText(section.title) ? el("div", { class: "m-list-s" }, section.title) : null,
       listOf(section.items).filter((row) => isText(label(row))).map((row) => choose(label(row), isText(row.description) ? row.description : null)))),
-    isText(footer) ? el("div", { class: "menu-f dim" }, footer) : null,
-    isText(button) ? el("div", { class: "menu-f dim" }, `Opens with “${button}”`) : null);
+    isText(footer) ? el("div", { class: "m-list-f dim" }, footer) : null,
+    isText(button) ? el("div", { class: "m-list-f dim" }, `Opens with “${button}”`) : null);
 }
 
 /** Cards side by side. The page loads no pictures. */
 function cards({ items }, choose) {
   const all = listOf(items);
   if (all.length === 0) return null;
-  return el("ul", { class: "cards", tabindex: all.length > 1 ? "0" : null, "aria-label": all.length > 1 ? "Cards" : null }, all.map((item) => {
+  return el("ul", { class: "m-cards", tabindex: all.length > 1 ? "0" : null, "aria-label": all.length > 1 ? "Cards" : null }, all.map((item) => {
     const picture = isText(item.image) ? item.image.split(/[?#]/)[0].split("/").at(-1) : "";
-    return el("li", { class: "card" },
-      el("div", { class: "picture" }, icon("image", false), el("span", { class: "cut dim" }, picture || "no picture")),
-      el("div", { class: "card-t" },
+    return el("li", { class: "m-card" },
+      el("div", { class: "m-picture" }, icon("image", false), el("span", { class: "cut dim" }, picture || "no picture")),
+      el("div", { class: "m-card-t" },
         isText(item.title) ? el("b", {}, item.title) : null,
         isText(item.description) ? el("p", { class: "sec" }, item.description) : null,
         isText(item.url) ? el("p", { class: "dim cut", title: item.url }, item.url) : null),
-      isText(label(item)) ? el("div", { class: "card-b" }, choose(label(item), null, "Choose")) : null);
+      isText(label(item)) ? el("div", { class: "m-card-b" }, choose(label(item), null, "Choose")) : null);
   }));
 }
 
@@ -88,7 +88,7 @@ function cards({ items }, choose) {
 function form({ fields }) {
   const all = listOf(fields);
   if (all.length === 0) return null;
-  return el("dl", { class: "form" }, all.flatMap((field) => {
+  return el("dl", { class: "m-form" }, all.flatMap((field) => {
     const name = isText(field.label) ? field.label : words(field.variable ?? field.type ?? "field");
     const value = "value" in field
       ? el("span", {}, String(field.value ?? ""))
@@ -100,7 +100,7 @@ function form({ fields }) {
 function values(data) {
   const all = Object.entries(data).filter(([key, value]) => !HIDDEN.has(key) && !(value === "" || value === null) && (typeof value !== "object" || Array.isArray(value)));
   if (all.length === 0) return null;
-  return el("dl", { class: "form" }, all.flatMap(([key, value]) => [el("dt", {}, words(key)), el("dd", {}, shown(value))]));
+  return el("dl", { class: "m-form" }, all.flatMap(([key, value]) => [el("dt", {}, words(key)), el("dd", {}, shown(value))]));
 }
 
 function shown(value) {

@@ -286,8 +286,8 @@ describe("the page", () => {
   }, { vendor: "ebbot", args: ["--files-port", String(await freePort())] }));
 
   it("shows lists, cards and forms, whose parts the visitor can choose", () => withPage(async ({ page, server }) => {
-    const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", source: SLOW, paused: true });
-    await api(server, "POST", `/runs/${run}/jump`, { step: 3 });
+    const { run } = await api(server, "POST", "/runs", { vendor: "wotnot", source: SLOW, clock: "virtual" });
+    await api(server, "GET", `/runs/${run}?wait=20`);
     const shop = [{ title: "Lamp", description: "Six hours", image: "https://shop.example.test/lamp.png", url: "https://shop.example.test/lamp" }, { title: "Bell", description: "", image: "", url: "" }];
     await api(server, "POST", `/conversations/${run}-1/actions`, [
       { say: { by: "grace", kind: "carousel", text: "New this week", items: shop } },
@@ -296,22 +296,28 @@ describe("the page", () => {
       { say: { by: "ada", kind: "form_response" } },
       { say: { by: "grace", kind: "slider", text: "How many?" } },
     ]);
-    const card = page.locator("#log .card", { hasText: "Lamp" });
-    await card.locator(".picture", { hasText: "lamp.png" }).waitFor();
-    await page.locator("#log .form dd", { hasText: "email" }).first().waitFor();
-    await page.locator("#log .msg:not(.out) .form dd", { hasText: "Ada Test" }).waitFor();
-    await page.locator("#log .form dt", { hasText: "max" }).waitFor();
+    const card = page.locator("#log .m-card", { hasText: "Lamp" });
+    await card.locator(".m-picture", { hasText: "lamp.png" }).waitFor();
+    await page.locator("#log .m-form dd", { hasText: "email" }).first().waitFor();
+    await page.locator("#log .msg:not(.out) .m-form dd", { hasText: "Ada Test" }).waitFor();
+    await page.locator("#log .m-form dt", { hasText: "max" }).waitFor();
     assert.deepEqual(await violations(page), []);
     await card.getByRole("button", { name: "Choose Lamp" }).click();
     await card.locator(".opt.done", { hasText: "Chosen" }).waitFor();
-    const row = page.locator("#log .menu .opt", { hasText: "With its number" });
+    const row = page.locator("#log .m-list .opt", { hasText: "With its number" });
     await row.focus();
     await page.keyboard.press("Enter");
-    await page.locator("#log .menu .opt.done", { hasText: "Where is it?" }).waitFor();
+    await page.locator("#log .m-list .opt.done", { hasText: "Where is it?" }).waitFor();
     const { messages } = await api(server, "GET", `/conversations/${run}-1`);
     assert.deepEqual(messages.slice(-2).map(({ kind, text }) => [kind, text]), [["button_response", "Lamp"], ["button_response", "Where is it?"]]);
     await page.setViewportSize({ width: 390, height: 844 });
     assert.equal(await overflow(page), 0);
+    // The styles of messages apply to messages only.
+    await page.locator("#endpoints summary").click();
+    const shade = (selector) => page.locator(selector).evaluate((node) => getComputedStyle(node).backgroundColor);
+    assert.equal(await shade("#endpoints > .pop"), "rgb(255, 255, 255)");
+    await page.keyboard.press("Escape");
+    await page.locator("#endpoints:not([open])").waitFor();
   }, { vendor: "wotnot" }));
 
   it("shows the calls of a client, and sends it what people write", () => withPage(async ({ page, server, target }) => {
