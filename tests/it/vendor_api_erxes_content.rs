@@ -95,7 +95,7 @@ fn a_new_campaign_is_sent_as_a_webhook_and_follows_the_rules_of_campaigns() {
                 _id title isLive messenger customerIds fromUser { _id }
             }
         }";
-        let messenger = json!({"brandId": "b", "content": "<p>Sale</p>"});
+        let messenger = json!({"brandId": "b", "content": "<p>Sale</p>", "rules": []});
         let doc = json!({"title": "Summer", "kind": "manual", "messenger": messenger, "segmentIds": ["s1"]});
         let campaign = client.field(add, &doc);
         assert_eq!((&campaign["isLive"], &campaign["messenger"]), (&json!(false), &messenger));

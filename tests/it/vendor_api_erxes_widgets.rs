@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{LiveApi, Receiver};
+use crate::support::{LiveApi, Receiver, wait_for_events};
 use crate::vendor_api_erxes::Client;
 
 #[test]
@@ -159,4 +159,79 @@ fn an_error_of_a_field_that_cannot_be_null_is_that_of_the_vendor() {
     let known = json!({"id": portal, "email": "ada@example.test"});
     nobody.field(register, &known);
     assert_eq!(nobody.field(forgot, &known), "sent");
+}
+
+/// Returns the fields of a type whose values are no objects.
+fn plain_fields(client: &Client<'_>, name: &str) -> Vec<String> {
+    let query = "query($name: String!) {
+        __type(name: $name) { fields { name type { kind ofType { kind ofType { kind } } } } }
+    }";
+    let found = client.field(query, &json!({ "name": name }));
+    let is_plain = |field: &&Json| !field["type"].to_string().contains("OBJECT");
+    let fields = found["fields"].as_array().unwrap().iter().filter(is_plain);
+    fields.map(|field| field["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_api_returns_what_webhooks_say() {
+    let documents = [
+        ("customer", "customerDetail", "Customer"),
+        ("company", "companyDetail", "Company"),
+        ("knowledgeBaseArticle", "knowledgeBaseArticleDetail", "KnowledgeBaseArticle"),
+        ("engageMessages", "engageMessageDetail", "EngageMessage"),
+        ("deal", "dealDetail", "Deal"),
+    ];
+    for (vendor, stages) in
+        [("erxes@0.23", "stages"), ("erxes@1.3", "stages"), ("erxes@2", "salesStages")]
+    {
+        let receiver = Receiver::accepting();
+        let api = LiveApi::start(vendor, &receiver);
+        let client = Client::of(&api);
+        let pipeline = &api.account.values["pipeline_id"];
+        let stages =
+            client.field(&format!("{{ {stages}(pipelineId: {pipeline}) {{ _id }} }}"), &json!({}));
+        let integration = &api.account.values["integration_id"];
+        for call in [
+            "customersAdd(firstName: \"Ada\", primaryEmail: \"ada@example.test\", primaryPhone: \"+12025550123\") { _id }",
+            "companiesAdd(primaryName: \"Tea\", primaryEmail: \"tea@example.test\", size: 5) { _id }",
+            "knowledgeBaseArticlesAdd(doc: { title: \"T\", content: \"<p>c</p>\", status: \"publish\" }) { _id }",
+            "engageMessageAdd(title: \"News\", kind: \"manual\", method: \"messenger\", messenger: { brandId: \"b\", content: \"Hi\", kind: \"post\" }) { _id }",
+            &format!("dealsAdd(name: \"A deal\", stageId: {}) {{ _id }}", stages[0]["_id"]),
+            &format!(
+                "widgetsInsertMessage(integrationId: {integration}, visitorId: \"v1\", message: \"a < b\") {{ _id }}"
+            ),
+        ] {
+            client.field(&format!("mutation {{ {call} }}"), &json!({}));
+        }
+        for event in wait_for_events(&receiver, 7) {
+            let kind = event["type"].as_str().unwrap().rsplit(':').next().unwrap();
+            let data: Json = serde_json::from_str(event["data"].as_str().unwrap()).unwrap();
+            let said = data.get("object").unwrap_or(&data);
+            let id = json!({ "id": said["_id"] });
+            let read = match kind {
+                "conversation" => continue,
+                "customerMessages" => {
+                    let fields = plain_fields(&client, "ConversationMessage").join(" ");
+                    let query = format!(
+                        "query($id: String!) {{ conversationMessages(conversationId: $id) {{ {fields} }} }}"
+                    );
+                    client.field(&query, &json!({ "id": said["conversationId"] }))[0].clone()
+                }
+                kind => {
+                    let (_, query, owner) = documents.iter().find(|known| known.0 == kind).unwrap();
+                    let fields = plain_fields(&client, owner).join(" ");
+                    client.field(
+                        &format!("query($id: String!) {{ {query}(_id: $id) {{ {fields} }} }}"),
+                        &id,
+                    )
+                }
+            };
+            for (name, value) in read.as_object().unwrap_or_else(|| panic!("{vendor} {kind}: {id}"))
+            {
+                // A message of the messenger has no brand here.
+                let Some(said) = said.get(name).filter(|_| name != "messenger") else { continue };
+                assert_eq!(value, said, "{vendor} {kind} {name}");
+            }
+        }
+    }
 }
