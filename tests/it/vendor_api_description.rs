@@ -205,8 +205,9 @@ fn commands_describe_the_api_and_show_no_configured_credential() {
         let output = standin_in(folder.path(), &arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(
-            stderr(&output)
-                .contains("vendors with an API: ebbot, erxes, liveperson, parlour, replycx"),
+            stderr(&output).contains(
+                "vendors with an API: ebbot, erxes, liveperson, office, parlour, replycx"
+            ),
             "{}",
             stderr(&output)
         );
