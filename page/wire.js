@@ -290,6 +290,7 @@ function effects({ call, effects: done }) {
   return [
     facts([["Effect", done.length > 0 ? done.join(", ") : call.acts ? "nothing that is shown here" : "reads or logs in, changes no conversation"], ...values]),
     (call.warnings ?? []).map((warning) => el("p", { class: "cause" }, warning)),
+    call.ignored?.length ? el("p", { class: "sec" }, "Without effect here: ", call.ignored.map((name, at) => [at ? ", " : "", el("code", {}, name)])) : null,
   ];
 }
 

@@ -22,6 +22,9 @@ use crate::record::{CallAuth, CallRecord, CallSecrets, SentContent};
 use crate::scenario::ScriptedResponse;
 use crate::template::{InputTemplate, TooLarge};
 
+/// Arguments without an effect that a record names: a body can have thousands.
+const MAX_IGNORED: usize = 20;
+
 impl CallWork {
     /// The state right after the actions of the call.
     pub(super) fn state<'a>(&'a self, conversations: &'a Conversations) -> ResponseState<'a> {
@@ -146,6 +149,20 @@ impl CallWork {
                 self.record.warnings.push(warning.text.clone());
             }
         }
+    }
+
+    /// Notes the arguments that have no effect.
+    pub(super) fn note_ignored(&mut self, call: &ApiCall) {
+        let Some(operation) = &self.operation else { return };
+        // The query of a GraphQL request is its envelope.
+        let is_field = self.graphql_field.is_some();
+        let query = if is_field { Vec::new() } else { call.query_pairs() };
+        let query = query.into_iter().map(|(name, value)| (name, value.into()));
+        let required = self.route.iter().flat_map(|route| route.query_names());
+        let required: Vec<String> = required.map(str::to_owned).collect();
+        let query = query.filter(|(name, _)| !required.contains(name)).collect();
+        self.record.ignored = operation.reads.unread(self.content.body(), &query);
+        self.record.ignored.truncate(MAX_IGNORED);
     }
 
     /// Reads the values by which something is found.

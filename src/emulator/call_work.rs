@@ -206,6 +206,7 @@ impl CallWork {
             error: None,
             why: None,
             warnings: Vec::new(),
+            ignored: Vec::new(),
             fields: Map::new(),
             headers: call.headers.clone(),
             body: Json::Null,

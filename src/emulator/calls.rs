@@ -266,6 +266,7 @@ impl AccountHost {
             work.read_fields(&operation.fields)?;
         }
         work.note_warnings();
+        work.note_ignored(&incoming.call);
         if let Some(end) = incoming.handshakes.first() {
             work.handshake = [("passed".to_owned(), end.passed.into())].into_iter().collect();
         }

@@ -2,6 +2,7 @@
 //!
 //! One pass reports every problem of a folder. A folder with a problem is not used at all.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ pub(super) fn check(
         style,
         documents: BTreeMap::new(),
         credentials: BTreeMap::new(),
+        reads: &RefCell::default(),
         problems: &mut *checker.problems,
     };
     let api = api.rules();
@@ -209,7 +211,8 @@ impl PlatformChecker<'_> {
     ) -> Option<JsonTemplate> {
         let templates = self.templates;
         let files = |name: &str| templates.get(name).cloned();
-        let context = CompileContext { root: names, words: &self.types.words, files: &files };
+        let context =
+            CompileContext { root: names, words: &self.types.words, files: &files, reads: None };
         compile(node, &context, style, self.problems)
     }
 

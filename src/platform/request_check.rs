@@ -232,7 +232,7 @@ impl RequestChecker<'_> {
         let templates = self.templates;
         let files = |name: &str| templates.get(name).cloned();
         let root = self.types.of_handshake(challenge.is_some());
-        let context = CompileContext { root, words: &self.types.words, files: &files };
+        let context = CompileContext { root, words: &self.types.words, files: &files, reads: None };
         Some(Proof {
             success: statuses(success, self.problems)?,
             body: compile(body, &context, style, self.problems)?,

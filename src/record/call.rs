@@ -58,6 +58,10 @@ pub struct CallRecord {
     pub why: Option<String>,
     /// What the vendor accepts although it is a mistake.
     pub warnings: Vec<String>,
+    /// Arguments that it gives and its operation does not read: of the body as `doc.name`, of the query as
+    /// `?name`.
+    #[serde(default)]
+    pub ignored: Vec<String>,
     /// Named values of the call.
     pub fields: Map<String, Json>,
     /// Request headers, in order, up to the size limit, without credentials.

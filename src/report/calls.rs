@@ -26,7 +26,11 @@ pub(super) fn describe_call_error(call: &CallRecord) -> Option<String> {
     Some(text)
 }
 
-/// Returns what the vendor accepted although it is a mistake.
+/// Returns what the vendor accepted although it is a mistake, and what has no effect here.
 pub(super) fn call_warnings(call: &CallRecord) -> impl Iterator<Item = String> {
-    call.warnings.iter().map(|warning| escape(warning))
+    let ignored = (!call.ignored.is_empty()).then(|| {
+        let names = call.ignored.iter().map(|name| format!("`{}`", escape(name)));
+        format!("without effect here: {}", names.collect::<Vec<_>>().join(", "))
+    });
+    call.warnings.iter().map(|warning| escape(warning)).chain(ignored)
 }

@@ -217,6 +217,9 @@ fn resolve(
             }
         }
     }
+    if bound.is_none() {
+        context.note_read(path);
+    }
     let steps = steps.iter().map(|step| step.as_str().into()).collect();
     Some(ResolvedPath { base, steps, field_type, optional })
 }

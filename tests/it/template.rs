@@ -69,7 +69,7 @@ fn compiled(template: &str, style: JsonStyle) -> Result<JsonTemplate, Problems> 
         };
         Some(Arc::new(node(name, text)))
     };
-    let context = CompileContext { root: names(), words: &words, files: &files };
+    let context = CompileContext { root: names(), words: &words, files: &files, reads: None };
     let mut problems = Problems::new();
     let body = compile(&node("t.json", template), &context, style, &mut problems);
     problems.into_result(body)

@@ -43,6 +43,10 @@ fn conversations_are_filtered_as_the_inbox_does() {
     }
     let last = "{ conversationsGetLast(participating: \"true\") { _id } }";
     assert_eq!(client.field(last, &json!({}))["_id"], first);
+    list("segment: \"x\", limit: 5"); // segments are not emulated, which the record says
+    let calls = api.calls(1);
+    let last = calls.iter().rev().find(|call| call.path == "/graphql").unwrap();
+    assert_eq!(last.ignored, ["segment"], "{last:?}");
     let channel = "{ conversations(channelId: \"x\") { _id } }";
     assert_eq!(client.error(channel, &json!({})), "Channel not found");
 }

@@ -273,7 +273,8 @@ fn citizens_call_with_a_pass_that_the_seal_signs() {
     let opened = citizen.call(&json!({"do": "request", "text": "a lamp", "pin": "4711"}));
     assert_eq!(opened.status, 200, "{opened:?}");
     let case = opened.json()["case"].clone();
-    let again = citizen.call(&json!({"do": "request", "text": "two lamps"})).json();
+    let again = json!({"do": "request", "text": "two lamps", "language": "sv", "colour": {"of": "lamp"}, "size": null});
+    let again = citizen.call(&again).json();
     assert_eq!(again["case"], case, "the case is open");
     let closed = citizen.call(&json!({"do": "withdraw", "case": case})).json();
     assert_eq!([&closed["state"], &closed["stage"]], ["closed", "open"], "the survey is open");
@@ -283,6 +284,8 @@ fn citizens_call_with_a_pass_that_the_seal_signs() {
     let calls = api.calls(5);
     assert_eq!(calls[0].warnings, ["the office decides how long a pass is valid"]);
     assert!(!format!("{calls:?}").contains("4711"), "the number of a citizen is a secret");
+    let ignored: Vec<&[String]> = calls.iter().map(|call| call.ignored.as_slice()).collect();
+    assert_eq!(ignored, [&[][..], &[], &["colour".to_owned()], &[], &[]]);
     let sent = wait_for_events(&receiver, 4);
     assert_eq!(sent[1]["page"]["body"], "a lamp");
 }

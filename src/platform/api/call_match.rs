@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::call_help::helped_matcher;
+use super::read_arguments::path_of_pointer;
 use crate::diag::{Form as _, NodeContent, Problems, SyntaxNode, TableOf};
 use crate::matcher::Matcher;
 use crate::template::{CompileContext, InputTemplate, Object, ValuePath};
@@ -47,6 +48,7 @@ impl CallMatchers {
         let mut matchers = Vec::new();
         for (key, node) in form.iter() {
             let place = if key.name.starts_with('/') {
+                context.note_read(&path_of_pointer("body", &key.name));
                 Some(MatchPlace::Pointer(key.name.clone()))
             } else {
                 let mut of_path = Problems::new();

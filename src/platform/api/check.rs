@@ -1,5 +1,6 @@
 //! Checks the sections about the API, and compiles their templates.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::graphql_check::check_graphql;
 use super::host_pattern::HostPattern;
 use super::operation_source::OperationSource;
 use super::path_pattern::{PathPattern, parameter_fields};
+use super::read_arguments::ArgumentPaths;
 use super::response::{ErrorRule, ErrorTrigger, ResponseChecker};
 use super::rules::{AccountCheck, ApiRules, CorsRule, RouteRule};
 use super::throttle::ThrottleRule;
@@ -46,6 +48,8 @@ pub(in crate::platform) struct ApiChecker<'a> {
     pub(in crate::platform) documents: BTreeMap<String, DocumentRule>,
     /// The checked credentials, by name.
     pub(in crate::platform) credentials: BTreeMap<String, CredentialRule>,
+    /// The paths that the templates of the operation read which is checked.
+    pub(in crate::platform) reads: &'a RefCell<ArgumentPaths>,
     pub(in crate::platform) problems: &'a mut Problems,
 }
 
@@ -97,7 +101,8 @@ impl<'a> ApiChecker<'a> {
     }
 
     pub(super) fn context(&self, root: TableType) -> CompileContext<'a> {
-        CompileContext::without_files(root, &self.types.words)
+        let reads = Some(self.reads);
+        CompileContext { reads, ..CompileContext::without_files(root, &self.types.words) }
     }
 
     /// Reports names that stand twice, and operations without a route.
@@ -169,16 +174,21 @@ impl<'a> ApiChecker<'a> {
         for example in form.example.iter().chain(examples) {
             check_path(example, &paths, self.problems);
         }
+        self.reads.take();
         let (fields, types) = self.fields(Some(&form.fields), Vec::new(), &roots);
+        self.note_credentials(&auth);
+        let shared = self.reads.take();
         let mut operations = Vec::new();
         if own.is_empty() {
             let source = OperationSource::of_route(form);
+            self.reads.replace(shared.clone());
             operations.extend(self.operation(&source, &roots, &types).map(Arc::new));
         } else {
             self.refuse_operation_keys(form);
         }
         for operation in own {
             let source = OperationSource::new(form, operation);
+            self.reads.replace(shared.clone());
             operations.extend(self.operation(&source, &roots, &types).map(Arc::new));
         }
         // Their problems were reported with the operations.
@@ -219,6 +229,14 @@ impl<'a> ApiChecker<'a> {
             self.problems.push(problem.suggest_or_list(name, known.iter().copied()));
         }
         auth.iter().map(|names| names.iter().map(|name| name.value.clone()).collect()).collect()
+    }
+
+    /// Notes the parameters that credentials are.
+    pub(super) fn note_credentials(&self, auth: &[Vec<String>]) {
+        let rules = auth.iter().flatten().filter_map(|name| self.credentials.get(name));
+        let names = rules.flat_map(CredentialRule::parameter_names);
+        let paths = names.map(|name| ["call", "params", name].map(str::to_owned).to_vec());
+        self.reads.borrow_mut().extend(paths);
     }
 
     /// Reports keys of a route that belong to its operations.
@@ -306,9 +324,9 @@ impl<'a> ApiChecker<'a> {
         place: &SourceSpan,
         check: impl FnOnce(&mut ResponseChecker<'_>) -> Option<T>,
     ) -> Option<T> {
-        let templates = self.templates;
+        let (templates, reads) = (self.templates, Some(self.reads));
         let files = |name: &str| templates.get(name).cloned();
-        let context = CompileContext { root, words: &self.types.words, files: &files };
+        let context = CompileContext { root, words: &self.types.words, files: &files, reads };
         let (style, mut problems) = (self.style, Problems::new());
         let checked = check(&mut ResponseChecker { context, style, problems: &mut problems });
         let codes = [code::UNKNOWN_PATH, code::OPTIONAL_PATH];

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use crate::conversation::{Role, VariableScope};
 use crate::diag::{OneOrMore, Spanned, SyntaxNode, TableOf};
 use crate::form;
+use crate::platform::pointer::Pointer;
 use crate::platform::source_form::SourceForm;
 
 form! {
@@ -120,6 +121,9 @@ form! {
         error: Vec<ErrorForm>,
         /// Mistakes that the vendor accepts, and that are reported.
         warn: Vec<WarnForm>,
+        /// JSON pointers to arguments that have no effect at the vendor either. Others that the
+        /// operation does not read are noted.
+        ignores: Vec<Spanned<Pointer>>,
         /// JSON pointers to secrets in the body. Records do not show them.
         secret: Vec<Spanned<String>>,
         /// A call that succeeds.
@@ -179,6 +183,9 @@ form! {
         error: Vec<ErrorForm>,
         /// Mistakes that the vendor accepts, and that are reported.
         warn: Vec<WarnForm>,
+        /// JSON pointers to arguments that have no effect at the vendor either. Others that the
+        /// operation does not read are noted.
+        ignores: Vec<Spanned<Pointer>>,
         /// JSON pointers to secrets in the body. Records do not show them.
         secret: Vec<Spanned<String>>,
         /// A call that succeeds.

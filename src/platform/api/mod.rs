@@ -40,6 +40,7 @@ mod operation_check;
 mod operation_source;
 mod path_pattern;
 mod query_size;
+mod read_arguments;
 mod response;
 mod route;
 mod rules;

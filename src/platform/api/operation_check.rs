@@ -15,6 +15,7 @@ use super::find::{FindKind, FindRule, found_type};
 use super::forms::{ActForm, FindForm, Gather, ListForm};
 use super::list::{ListRule, Listed, list_type};
 use super::operation_source::OperationSource;
+use super::read_arguments::{ReadArguments, path_of_pointer};
 use super::response::ResponseRule;
 use super::rules::{CallWarning, OperationRule, SplitRule};
 use crate::diag::{Problem, Problems, code};
@@ -34,6 +35,7 @@ impl ApiChecker<'_> {
         let before = self.problems.len();
         let earlier = std::mem::take(self.problems);
         let auth = self.auth(source.auth);
+        self.note_credentials(&auth);
         // An operation is selected before its own fields are read.
         let matches = match source.matches {
             Some(matches) => {
@@ -70,6 +72,7 @@ impl ApiChecker<'_> {
             let when = CallMatchers::check(&form.when, &self.context(found.clone()), self.problems);
             warnings.push(CallWarning { when, text: form.text.value.clone() });
         }
+        let reads = self.read_arguments(source);
         let example_roots = with_conversation(self.types, self.types.base.clone());
         let mut of_example = Problems::new();
         let example = source.example.and_then(|example| {
@@ -96,6 +99,7 @@ impl ApiChecker<'_> {
             response: response?,
             errors,
             warnings,
+            reads,
             secret: source.secret.iter().map(|pointer| pointer.value.clone()).collect(),
             example,
             certainty,
@@ -188,6 +192,16 @@ impl ApiChecker<'_> {
             after = with_settled(self.types, after);
         }
         after
+    }
+
+    /// Returns the arguments that the operation reads, or says that it ignores as the vendor does.
+    fn read_arguments(&self, source: &OperationSource<'_>) -> ReadArguments {
+        let mut paths = self.reads.take();
+        let pointers = source.ignores.iter().map(|pointer| pointer.value.0.as_str());
+        for pointer in pointers.chain(source.split.map(|pointer| pointer.value.as_str())) {
+            paths.insert(path_of_pointer("params", pointer));
+        }
+        ReadArguments::of(&paths)
     }
 
     /// Checks what an operation is performed for.

@@ -7,6 +7,7 @@ use super::forms::{
     ReplyForm, RouteForm, WarnForm,
 };
 use crate::diag::{OneOrMore, SourceSpan, Spanned, SyntaxNode, TableOf};
+use crate::platform::pointer::Pointer;
 use crate::platform::source_form::SourceForm;
 
 /// An operation with the keys of its route, as the file has them.
@@ -30,6 +31,7 @@ pub(super) struct OperationSource<'f> {
     pub(super) reply: Option<&'f ReplyForm>,
     pub(super) errors: Vec<&'f ErrorForm>,
     pub(super) warn: Vec<&'f WarnForm>,
+    pub(super) ignores: Vec<&'f Spanned<Pointer>>,
     pub(super) secret: Vec<&'f Spanned<String>>,
     pub(super) example: Option<&'f ExampleForm>,
     pub(super) source: Option<&'f SourceForm>,
@@ -57,6 +59,7 @@ impl<'f> OperationSource<'f> {
             reply: route.reply.as_ref(),
             errors: route.error.iter().collect(),
             warn: route.warn.iter().collect(),
+            ignores: route.ignores.iter().collect(),
             secret: route.secret.iter().collect(),
             example: route.example.as_ref(),
             source: route.source.as_ref(),
@@ -84,6 +87,7 @@ impl<'f> OperationSource<'f> {
             reply: operation.reply.as_ref().or(route.reply.as_ref()),
             errors: operation.error.iter().chain(&route.error).collect(),
             warn: route.warn.iter().chain(&operation.warn).collect(),
+            ignores: route.ignores.iter().chain(&operation.ignores).collect(),
             secret: route.secret.iter().chain(&operation.secret).collect(),
             example: operation.example.as_ref(),
             source: operation.source.as_ref().or(route.source.as_ref()),

@@ -18,6 +18,7 @@ use super::graphql::GraphqlApi;
 use super::host_pattern::HostPattern;
 use super::list::ListRule;
 use super::path_pattern::PathPattern;
+use super::read_arguments::ReadArguments;
 use super::response::{ErrorRule, ResponseRule};
 use super::throttle::ThrottleRule;
 use crate::platform::source_form::Certainty;
@@ -123,6 +124,8 @@ pub struct OperationRule {
     pub errors: Vec<ErrorRule>,
     /// Mistakes that the vendor accepts.
     pub warnings: Vec<CallWarning>,
+    /// The arguments that it reads.
+    pub reads: ReadArguments,
     /// JSON pointers to secrets in the body.
     pub secret: Vec<String>,
     /// A call that succeeds.
@@ -214,6 +217,11 @@ impl RouteRule {
     ) -> Map<String, Json> {
         let own = operation.example.as_ref().and_then(|e| e.claims(&credential.name, roots));
         own.unwrap_or_else(|| credential.example_claims(roots))
+    }
+
+    /// Returns the names of the parameters of the query that a call must have.
+    pub fn query_names(&self) -> impl Iterator<Item = &str> {
+        self.query.iter().map(|(name, _)| name.as_str())
     }
 
     /// Returns the paths, as they are written in the file.

@@ -56,6 +56,8 @@ pub struct CallSummary {
     pub why: Option<String>,
     /// What the vendor accepts although it is a mistake.
     pub warnings: Vec<String>,
+    /// Arguments without an effect here: of the body as `doc.name`, of the query as `?name`.
+    pub ignored: Vec<String>,
 }
 
 /// Which calls to list.
@@ -136,6 +138,7 @@ impl CallSummary {
             error: call.error.clone(),
             why: call.why.clone(),
             warnings: call.warnings.clone(),
+            ignored: call.ignored.clone(),
         })
     }
 }
