@@ -2,13 +2,14 @@
 
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
 use super::people::text_of;
 use crate::conversation::{Conversation, Entity, Message, Person, Role};
 use crate::platform::api::{CallError, ListPage, ListRule, Listed, SearchRule};
-use crate::template::{InputTemplate, Object};
+use crate::template::{InputTemplate, Object, Value, parse_instant};
 
 /// A value that things of a page must have: one of these texts.
 struct ListKey {
@@ -92,6 +93,19 @@ impl CallWork {
             }
             Listed::Conversations => of_conversations(state.conversations, &keys),
         };
+        if let Some(period) = &rule.period {
+            let from = self.instant(period.from.as_ref())?;
+            let to = self.instant(period.to.as_ref())?;
+            let is_within =
+                |at: Timestamp| from.is_none_or(|from| at >= from) && to.is_none_or(|to| at <= to);
+            all.retain(|thing| {
+                let time = |name: &String| match thing.get(name) {
+                    Value::Time(at) => is_within(at),
+                    _ => false,
+                };
+                period.times.iter().any(time)
+            });
+        }
         if rule.newest {
             all.reverse();
         }
@@ -113,6 +127,11 @@ impl CallWork {
     fn value(&self, template: Option<&InputTemplate>) -> Result<Option<Json>, CallError> {
         let Some(template) = template else { return Ok(None) };
         template.render(&self.roots()).map_err(|error| unreadable(&error))
+    }
+
+    /// Reads an instant or a date; `None` for anything else.
+    fn instant(&self, template: Option<&InputTemplate>) -> Result<Option<Timestamp>, CallError> {
+        Ok(self.value(template)?.and_then(|value| parse_instant(&text_of(&value))))
     }
 
     /// Reads a number; `None` for anything else, as in a query that a client wrote by hand.

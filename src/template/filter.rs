@@ -383,7 +383,7 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
             Value::Json(ref json) if json.is_number() => value,
             _ => Value::Json(Cow::Owned(Json::Null)),
         },
-        F::Instant => match instant(&value.into_text()) {
+        F::Instant => match parse_instant(&value.into_text()) {
             Some(time) => format_time(time, "%Y-%m-%dT%H:%M:%S%.3fZ"),
             None => Value::Json(Cow::Owned(Json::Null)),
         },
@@ -402,8 +402,8 @@ fn text_or_list(name: FilterName, value: Value<'_>) -> Value<'_> {
     }
 }
 
-/// Parses an instant, or a date with or without a time, which is in UTC.
-fn instant(text: &str) -> Option<Timestamp> {
+/// Parses an instant, or a date with or without a time, which is in UTC. Returns `None` for any other text.
+pub fn parse_instant(text: &str) -> Option<Timestamp> {
     let civil = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
     text.parse().ok().or_else(|| Some(civil()?.timestamp()))
 }

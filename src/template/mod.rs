@@ -32,6 +32,7 @@ pub use captured::CapturedTexts;
 pub use compile::{compile, compile_positional};
 pub use context::CompileContext;
 pub use field_type::{Field, FieldType, TableType};
+pub use filter::parse_instant;
 pub use generated_text::GeneratedText;
 pub use input::{InputError, InputTemplate, ValuePath};
 pub use json_style::{JsonSpacing, JsonStyle};

@@ -292,6 +292,17 @@ fn documents_and_conversations_are_listed_and_changed() {
         assert_eq!(guests(query), json!([]), "{query}");
     }
     assert_eq!(guests("host=&waits=false").as_array().unwrap().len(), 2);
+    // The run begins on 5 January. What is no date limits nothing.
+    for (query, count) in [
+        ("since=2026-01-05", 2),
+        ("since=2026-01-06", 0),
+        ("until=2026-01-05T09:00:00Z", 2),
+        ("until=2026-01-04", 0),
+        ("since=2026-01-04&until=2026-01-06", 2),
+        ("since=yesterday", 2),
+    ] {
+        assert_eq!(guests(query).as_array().unwrap().len(), count, "{query}");
+    }
 }
 
 #[test]

@@ -43,6 +43,19 @@ fn conversations_are_filtered_as_the_inbox_does() {
     }
     let last = "{ conversationsGetLast(participating: \"true\") { _id } }";
     assert_eq!(client.field(last, &json!({}))["_id"], first);
+    // Both dates, or none.
+    for (dates, count) in [
+        ("startDate: \"2026-01-05\", endDate: \"2026-01-06\"", 2),
+        ("startDate: \"2026-01-06\", endDate: \"2026-01-07\"", 0),
+        ("startDate: \"2026-01-06\"", 2),
+    ] {
+        assert_eq!(list(dates).as_array().unwrap().len(), count, "{dates}");
+    }
+    let resolve = |filter: &str| {
+        client.field(&format!("mutation {{ conversationResolveAll({filter}) }}"), &json!({}))
+    };
+    assert_eq!(resolve("startDate: \"2026-01-06\", endDate: \"2026-01-07\""), 0);
+    assert_eq!(list("limit: 9").as_array().unwrap().len(), 2);
     list("segment: \"x\", limit: 5"); // segments are not emulated, which the record says
     let calls = api.calls(1);
     let last = calls.iter().rev().find(|call| call.path == "/graphql").unwrap();

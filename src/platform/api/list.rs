@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::forms::ListForm;
-use crate::diag::{Problem, Problems, SourceSpan, code};
+use super::list_form::{ListForm, PeriodForm};
+use crate::diag::{Problem, Problems, SourceSpan, SyntaxNode, code};
 use crate::template::{CompileContext, Field, FieldType, InputTemplate, Object, TableType, Value};
 
 /// A page of things that a response contains.
@@ -17,6 +17,8 @@ pub struct ListRule {
     pub by: Vec<(String, InputTemplate)>,
     /// Text that they must contain.
     pub search: Option<SearchRule>,
+    /// Period in which one of their times must be.
+    pub period: Option<PeriodRule>,
     /// Number of the first message.
     pub from: Option<InputTemplate>,
     /// Number of things before the page.
@@ -38,6 +40,17 @@ pub struct SearchRule {
     pub text: InputTemplate,
     /// Fields of which one must contain it.
     pub fields: Vec<String>,
+}
+
+/// A period in which things of a page were opened, created or changed.
+#[derive(Clone, Debug)]
+pub struct PeriodRule {
+    /// Times of which one must be in the period.
+    pub times: Vec<String>,
+    /// First instant. An absent one, or a text that is no date, is no limit.
+    pub from: Option<InputTemplate>,
+    /// Last instant.
+    pub to: Option<InputTemplate>,
 }
 
 /// What a page contains.
@@ -112,6 +125,8 @@ impl ListRule {
             let text = InputTemplate::check(&search.text, context, problems)?;
             Some(SearchRule { text, fields })
         });
+        let period =
+            form.period.as_ref().map(|period| PeriodRule::check(period, context, problems));
         let mut by = Vec::new();
         for (key, node) in form.by.iter() {
             is_field(&key.name, &key.span, problems);
@@ -140,7 +155,28 @@ impl ListRule {
         let most = count(form.most.as_ref().map_or(MOST, |most| most.value));
         let default = form.default.as_ref().map_or(most, |default| count(default.value));
         let newest = form.newest.as_ref().is_some_and(|newest| newest.value);
-        Some(Self { of, newest, by, search, from, offset, size, page, default, most })
+        Some(Self { of, newest, by, search, period, from, offset, size, page, default, most })
+    }
+}
+
+impl PeriodRule {
+    fn check(form: &PeriodForm, context: &CompileContext<'_>, problems: &mut Problems) -> Self {
+        let mut bound =
+            |node: &Option<SyntaxNode>| InputTemplate::check(node.as_ref()?, context, problems);
+        let (from, to) = (bound(&form.from), bound(&form.to));
+        Self { times: form.of.iter().map(|time| time.value.clone()).collect(), from, to }
+    }
+
+    /// Reports times that the listed things do not have.
+    pub(super) fn check_times(form: &PeriodForm, item: &TableType, problems: &mut Problems) {
+        let is_time = |field: &&Field| field.field_type == FieldType::Time;
+        let known: Vec<&str> =
+            item.fields.iter().filter(is_time).map(|field| field.name.as_str()).collect();
+        for time in form.of.iter().filter(|time| !known.contains(&time.as_str())) {
+            let message = format!("`{}` is not a time of what is listed", time.value);
+            let problem = Problem::at(&time.span, code::UNKNOWN_KEY, message);
+            problems.push(problem.suggest_or_list(time, known.iter().copied()));
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod host_pattern;
 mod hosted_files;
 mod issued;
 mod list;
+mod list_form;
 mod openapi;
 mod operation_check;
 mod operation_source;

@@ -13,7 +13,7 @@ use super::documents::DocumentRule;
 use super::example::CallExample;
 use super::find::{FindKind, FindRule, found_type};
 use super::forms::{ActForm, FindForm, Gather, ListForm};
-use super::list::{ListRule, Listed, list_type};
+use super::list::{ListRule, Listed, PeriodRule, list_type};
 use super::operation_source::OperationSource;
 use super::read_arguments::{ReadArguments, path_of_pointer};
 use super::response::ResponseRule;
@@ -160,14 +160,7 @@ impl ApiChecker<'_> {
             }
         }
         if let Some(list) = list {
-            let item = match &list.of {
-                Listed::Documents(kind) => self.documents.get(kind).map(DocumentRule::table),
-                Listed::Entities(kind) => self.entities.get(kind).cloned(),
-                Listed::Messages => Some(self.types.message.clone()),
-                Listed::Conversations => Some(self.types.conversation.clone()),
-                Listed::Agents => Some(self.types.person.clone()),
-            };
-            after = after.always("list", list_type(item.unwrap_or_default()));
+            after = after.always("list", list_type(self.item_type(&list.of)));
         }
         if source.act.iter().any(|act| act.open.is_some()) {
             after = with_conversation(self.types, after);
@@ -192,6 +185,18 @@ impl ApiChecker<'_> {
             after = with_settled(self.types, after);
         }
         after
+    }
+
+    /// Returns the type of what a list contains.
+    fn item_type(&self, of: &Listed) -> TableType {
+        let item = match of {
+            Listed::Documents(kind) => self.documents.get(kind).map(DocumentRule::table),
+            Listed::Entities(kind) => self.entities.get(kind).cloned(),
+            Listed::Messages => Some(self.types.message.clone()),
+            Listed::Conversations => Some(self.types.conversation.clone()),
+            Listed::Agents => Some(self.types.person.clone()),
+        };
+        item.unwrap_or_default()
     }
 
     /// Returns the arguments that the operation reads, or says that it ignores as the vendor does.
@@ -249,7 +254,11 @@ impl ApiChecker<'_> {
             Listed::Entities(kind) => self.entities.get(kind).map(|table| table.fields.clone()),
         };
         let context = self.context(roots.clone());
-        ListRule::check(form, &context, self.entities, &names, self.problems)
+        let rule = ListRule::check(form, &context, self.entities, &names, self.problems)?;
+        if let Some(period) = &form.period {
+            PeriodRule::check_times(period, &self.item_type(&rule.of), self.problems);
+        }
+        Some(rule)
     }
 
     /// Checks the entries of `find`, each with those before it. Returns the roots with all of them.
