@@ -56,7 +56,7 @@ function requestRow(story, record, fields) {
   return row;
 }
 
-/** The run time of a record. One of no conversation, such as a call, has that of the start of its run: it came later. */
+/** The run time of a record. With a virtual clock, one of no conversation, such as a call, has that of the start of its run: it came later. */
 function timeOf(story, { conversation, run, run_time: at }) {
   const isShared = conversation === null || conversation === undefined;
   return isShared && run === story.run && story.last && Date.parse(at) < Date.parse(story.last) ? story.last : at;
@@ -132,7 +132,7 @@ const HANDLERS = {
     const row = requestRow(story, record, { id: `call ${record.run} ${data.number}`, type: `${data.method} ${path}`, isCall: true, body, call: data, state: data.status < 400 ? "passed" : "failed", why: data.why });
     Object.assign(row, { name: data.call ?? data.operation ?? data.route ?? "no such route", about: row.type, effects: [], calledAt: record.run_time });
     story.call = row;
-    row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: masked(data.headers ?? []).sort(([a], [b]) => (a < b ? -1 : 1)), result: { ...responseOf(data.status, data.response), reason: data.why } });
+    row.attempts.push({ number: 1, hop: 0, at: record.run_time, method: data.method, url, headers: masked(data.headers ?? []), result: { ...responseOf(data.status, data.response), reason: data.why } });
   },
   "call.responded": (story, record, data) => {
     const attempt = story.deliveries.get(`call ${record.run} ${data.call}`)?.attempts[0];

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use url::Url;
 
-use super::call_content::{RecordedResponse, named_secrets, request_headers, size_of_headers};
-use crate::base::redact::{Redactor, query_secrets};
+use super::call_content::{
+    RecordedResponse, mask_query, named_secrets, request_headers, size_of_headers,
+};
+use crate::base::redact::Redactor;
 use crate::base::secret::{MIN_SECRET, Secret};
 
 crate::string_enum! {
@@ -64,7 +65,7 @@ pub struct CallRecord {
     pub ignored: Vec<String>,
     /// Named values of the call.
     pub fields: Map<String, Json>,
-    /// Request headers, in order, up to the size limit, without credentials.
+    /// Request headers by name, up to the size limit, without credentials.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
     /// The parsed body; null if it is missing, ignored or cannot be parsed.
@@ -151,7 +152,7 @@ impl CallRecord {
         texts.for_each(|text| {
             redactor.redact(text);
         });
-        mask_query(&mut self.query);
+        mask_query(&mut self.query, REDACTED);
         let mut fields = Json::Object(std::mem::take(&mut self.fields));
         for json in [&mut self.body, &mut fields] {
             redactor.redact_json(json);
@@ -222,13 +223,6 @@ fn mask_parameters(query: &mut String, names: &[String]) {
     *query = query.split('&').map(mask).collect::<Vec<_>>().join("&");
 }
 
-/// Replaces what may be a credential in a query, whether or not the route takes it there.
-fn mask_query(query: &mut String) {
-    let Ok(url) = Url::parse(&format!("http://query.invalid/?{query}")) else { return };
-    let secrets = query_secrets(&url);
-    Redactor::new(secrets.iter().map(|(_, secret)| (REDACTED.to_owned(), secret))).redact(query);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,16 +250,21 @@ mod tests {
             ("x-api-key", "abcdef"),
             ("x-other", "is presented-key"),
             ("accept", "*/*"),
+            ("referer", "http://localhost/page?user_token=abcdef&of=page"),
         ];
-        let body =
-            br#"{"token_type": "Bearer", "data": [{"clientSecret": "s3cret"}], "again": "s3cret"}"#;
+        let body = br#"{"token_type": "Bearer", "data": [{"clientSecret": "s3cret"}],
+            "again": "s3cret", "csrf": "s4cret", "api_keys": ["s5cret"],
+            "tokenPassMethod": "cookie", "kept": "cookie"}"#;
         let record = completed(&headers, body);
         let values: Vec<&str> = record.headers.iter().map(|(_, value)| value.as_str()).collect();
         let mark = "${call.secret}";
-        let expected = [&format!("Bearer {mark}"), mark, mark, &format!("is {mark}"), "*/*"];
-        assert_eq!(values, expected);
+        // By name: the server does not keep the order.
+        let referer = format!("http://localhost/page?user_token={mark}&of=page");
+        let (bearer, other) = (format!("Bearer {mark}"), format!("is {mark}"));
+        assert_eq!(values, ["*/*", &bearer, mark, &referer, mark, &other]);
         let text = record.response.unwrap().body.text().into_owned();
-        assert!(!text.contains("s3cret") && text.contains("Bearer"), "{text}");
+        assert_eq!(text.matches(mark).count(), 4, "{text}");
+        assert!(text.contains("Bearer") && text.matches("cookie").count() == 2, "{text}");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What a record keeps of the HTTP messages of a call, without their credentials.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use url::Url;
 
 use super::ResponseBody;
 use crate::base::limits::{MAX_KEPT_CALL_BODY, MAX_KEPT_HEADERS};
-use crate::base::redact::{Redactor, is_credential_name};
+use crate::base::redact::{Redactor, is_credential_name, query_secrets};
 use crate::base::secret::Secret;
 
 /// The headers and the body of a response to a call.
@@ -61,19 +64,42 @@ pub(super) fn size_of_headers(headers: &[(String, String)]) -> usize {
     headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
-/// Returns the headers of a request, up to the size limit, with marks in place of credentials.
+/// Returns the headers of a request by name, up to the size limit, with marks in place of credentials.
 pub(super) fn request_headers(headers: &[(String, String)], mark: &str) -> Vec<(String, String)> {
+    let mut headers = headers.to_vec();
+    // The server does not keep the order of different names. Equal calls must have equal records.
+    headers.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut size = 0;
-    let kept = headers.iter().take_while(|(name, value)| {
+    let kept = headers.into_iter().take_while(|(name, value)| {
         size += name.len() + value.len();
         size <= MAX_KEPT_HEADERS
     });
     kept.map(|(name, value)| {
-        let is_secret = is_credential_name(name) || name.to_lowercase().contains("cookie");
-        let value = if is_secret { masked(value, mark) } else { value.clone() };
-        (name.clone(), value)
+        let is_secret = is_credential_name(&name) || name.to_lowercase().contains("cookie");
+        let value =
+            if is_secret { masked(&value, mark) } else { without_query_secrets(value, mark) };
+        (name, value)
     })
     .collect()
+}
+
+/// Replaces credentials in the query of a value that is a URL, such as that of `referer`.
+fn without_query_secrets(value: String, mark: &str) -> String {
+    match value.split_once('?') {
+        Some((url, query)) if url.contains("://") => {
+            let mut query = query.to_owned();
+            mask_query(&mut query, mark);
+            format!("{url}?{query}")
+        }
+        _ => value,
+    }
+}
+
+/// Replaces what may be a credential in a query, whether or not the route takes it there.
+pub(super) fn mask_query(query: &mut String, mark: &str) {
+    let Ok(url) = Url::parse(&format!("http://query.invalid/?{query}")) else { return };
+    let secrets = query_secrets(&url);
+    Redactor::new(secrets.iter().map(|(_, secret)| (mark.to_owned(), secret))).redact(query);
 }
 
 /// Replaces a credential. A scheme such as `Bearer` stays, because its absence is a common mistake.
@@ -85,35 +111,42 @@ fn masked(value: &str, mark: &str) -> String {
     }
 }
 
-/// Parts of the names of keys whose values are credentials that a vendor has generated.
-const SECRET_KEYS: [&str; 4] = ["token", "secret", "password", "jwt"];
+/// Ends of the names of keys whose values are credentials that a vendor has generated, without `_`.
+// Not parts: `tokenType` and `tokenPassMethod` have words that occur elsewhere in the body.
+const SECRET_KEYS: [&str; 9] =
+    ["token", "secret", "password", "jwt", "csrf", "bearer", "apikey", "secretkey", "privatekey"];
 
 /// Minimum length of such a value, in bytes. A shorter one occurs in unrelated text.
 const MIN_NAMED_SECRET: usize = 6;
 
 /// Returns the values of a JSON document that are credentials by the names of their keys.
 pub(super) fn named_secrets(body: &[u8]) -> Vec<Secret> {
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     if let Ok(json) = serde_json::from_slice(body) {
         collect(&json, false, &mut found);
     }
-    found
+    found.into_iter().map(Secret::private).collect()
 }
 
-fn collect(json: &Json, is_secret: bool, found: &mut Vec<Secret>) {
+// A set: a list can repeat a credential, and redaction takes time for each.
+fn collect(json: &Json, is_secret: bool, found: &mut BTreeSet<String>) {
     match json {
         Json::String(text) if is_secret && text.len() >= MIN_NAMED_SECRET => {
-            found.push(Secret::private(text.clone()));
+            found.insert(text.clone());
         }
         Json::Array(items) => items.iter().for_each(|item| collect(item, is_secret, found)),
         Json::Object(table) => {
             for (key, value) in table {
-                let key = key.to_lowercase();
-                // A scheme such as `Bearer` is no secret.
-                let named = SECRET_KEYS.iter().any(|part| key.contains(part));
-                collect(value, named && !key.ends_with("type"), found);
+                collect(value, is_secret_key(key), found);
             }
         }
         _ => {}
     }
+}
+
+/// Returns whether the name of a key, in the singular or plural, says that its value is a credential.
+fn is_secret_key(key: &str) -> bool {
+    let key = key.to_lowercase().replace(['_', '-'], "");
+    let key = key.strip_suffix('s').unwrap_or(&key);
+    SECRET_KEYS.iter().any(|end| key.ends_with(end))
 }
