@@ -183,6 +183,10 @@ impl RunTimes for Runs {
     fn now(&mut self, conversation: ConversationKey) -> Option<Timestamp> {
         Some(self.0.get_mut(&conversation.run)?.clock.now(conversation.number))
     }
+
+    fn passing(&mut self, run: u32) -> Option<Timestamp> {
+        self.0.get_mut(&run)?.clock.passing()
+    }
 }
 
 impl Runs {

@@ -43,6 +43,9 @@ pub trait Host: Send + 'static {
 pub trait RunTimes {
     /// Returns the current run time of a conversation; `None` if no such run has joined.
     fn now(&mut self, conversation: ConversationKey) -> Option<Timestamp>;
+
+    /// Returns the current run time of a run with a real clock; `None` with virtual clocks.
+    fn passing(&mut self, run: u32) -> Option<Timestamp>;
 }
 
 /// What a host wants done. Commands are carried out in order.

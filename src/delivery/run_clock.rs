@@ -120,6 +120,11 @@ impl RunClock {
         clock.now
     }
 
+    /// The current run time that all conversations share with a real clock.
+    pub(super) fn passing(&mut self) -> Option<Timestamp> {
+        self.real.is_some().then(|| self.now(ALL))
+    }
+
     /// The run time of a real clock.
     fn real_now(&self) -> Option<Timestamp> {
         let real = self.real.as_ref()?;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::call_acts::ActScope;
@@ -27,9 +28,10 @@ impl AccountHost {
             return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
         };
         self.calls += 1;
-        let start = self.runs[&run].plan.start;
+        // A virtual clock belongs to a conversation. Outside of it, its run has no other time.
+        let at = times.passing(run).unwrap_or(self.runs[&run].plan.start);
         let account = Arc::clone(&self.routes.account);
-        let mut work = CallWork::new(account, self.content(), &incoming.call, self.calls, start);
+        let mut work = CallWork::new(account, self.content(), &incoming.call, self.calls, at);
         if let CallPart::Field(field) = &incoming.part {
             work.graphql_field = Some(field.clone());
         }
@@ -91,7 +93,7 @@ impl AccountHost {
             Some(CallStop::Shake(new)) => {
                 self.give_back(work);
                 self.calls -= 1;
-                self.shake(&new, run, incoming)
+                self.shake(&new, run, at, incoming)
             }
             stopped => {
                 self.count_call(&work);
@@ -288,7 +290,13 @@ impl AccountHost {
     }
 
     /// Asks for the handshake that a call needs.
-    fn shake(&self, new: &NewSubscription, run: u32, incoming: IncomingCall) -> CallResult {
+    fn shake(
+        &self,
+        new: &NewSubscription,
+        run: u32,
+        at: Timestamp,
+        incoming: IncomingCall,
+    ) -> CallResult {
         let Some(live_run) = self.runs.get(&run) else {
             return CallResult { outcome: CallOutcome::NoRun, commands: Vec::new() };
         };
@@ -299,7 +307,7 @@ impl AccountHost {
             endpoint: new.endpoint(self.routes.next_number(), account),
             account: new.account(account),
             seed: plan.seed,
-            at: plan.start,
+            at,
             prior: Arc::clone(&plan.prior),
             log: plan.log.clone(),
         };

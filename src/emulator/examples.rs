@@ -75,6 +75,10 @@ impl RunTimes for FixedTime {
     fn now(&mut self, _: ConversationKey) -> Option<Timestamp> {
         Some(AT)
     }
+
+    fn passing(&mut self, _: u32) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// Returns the examples of the API of an account, in the order of the file.

@@ -369,7 +369,7 @@ impl Host for AccountHost {
             EmulatorMessage::CallSubscriptions(reply) => {
                 let _ = reply.send(self.routes.subscriptions_of_calls());
             }
-            EmulatorMessage::Subscribe(change) => return self.subscribe(&change),
+            EmulatorMessage::Subscribe(change) => return self.subscribe(&change, times),
             EmulatorMessage::RemoveEndpoint(number) => self.remove_endpoint(number),
             EmulatorMessage::Inspect(key, reply) => {
                 let found = self.conversations.get(&key);
