@@ -159,7 +159,7 @@ pub const HANG: Duration = Duration::from_secs(600);
 pub const MAX_DOCUMENTS: usize = 100;
 /// Maximum size of the body of a call to a vendor's API that transfers a file.
 pub const MAX_UPLOAD: usize = 8 * 1024 * 1024;
-/// Maximum size of all bodies together that the APIs of vendors and the bundled receiver are reading.
+/// Maximum size of all bodies together that the servers of this process are reading.
 // MAX_CONNECTIONS uploads of MAX_UPLOAD would take 8 GiB.
 pub const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;
 /// Maximum number of concurrent connections to one of the servers.

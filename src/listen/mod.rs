@@ -18,7 +18,6 @@ use std::time::Duration;
 use actix_web::http::header::ContentType;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -27,7 +26,7 @@ use crate::base::limits::{BODY_TIMEOUT, MAX_REQUEST};
 use crate::base::redact::Redactor;
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::platform::{Account, VerificationReport, Verifier};
-use crate::server::{BufferedBytes, ServerHandle, start_on_all};
+use crate::server::{ServerHandle, UnreadBody, read_body, start_on_all};
 
 use self::inspect::Inspector;
 use self::state::ReceiverState;
@@ -167,10 +166,10 @@ async fn receive(
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return receiver.inspector.respond(&request, &receiver.state);
     }
-    let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(payload)).await {
+    let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(payload, MAX_REQUEST)).await {
         Ok(Ok(body)) => body,
         // The rest of the body is unread, so the connection cannot be reused.
-        Ok(Err(status)) => return HttpResponse::build(status).force_close().finish(),
+        Ok(Err(error)) => return HttpResponse::build(unread(&error)).force_close().finish(),
         Err(_elapsed) => return HttpResponse::RequestTimeout().force_close().finish(),
     };
     let Some(account) = receiver.account(request.path()) else {
@@ -235,15 +234,11 @@ fn response_body(received: &Received, number: Option<usize>) -> String {
     }
 }
 
-/// Reads a request body of at most [`MAX_REQUEST`] bytes.
-async fn read_body(mut payload: web::Payload) -> Result<Vec<u8>, StatusCode> {
-    let (mut body, mut buffered) = (Vec::new(), BufferedBytes::default());
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
-        if body.len() + chunk.len() > MAX_REQUEST || !buffered.grow(chunk.len()) {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        body.extend_from_slice(&chunk);
+/// Returns the status of the response to a request without its body.
+fn unread(error: &UnreadBody) -> StatusCode {
+    match error {
+        UnreadBody::Broken(_) => StatusCode::BAD_REQUEST,
+        UnreadBody::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        UnreadBody::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
     }
-    Ok(body)
 }

@@ -6,7 +6,6 @@ mod api;
 mod api_port;
 mod authority;
 mod browser_safety;
-mod buffered_bytes;
 mod cors;
 mod entrance;
 mod files;
@@ -14,6 +13,7 @@ pub mod live;
 mod page;
 mod proxy;
 mod proxy_sites;
+mod request_body;
 mod tunnel;
 mod vendor_api;
 
@@ -30,10 +30,10 @@ pub use api::{AccessRules, ApiToken, serve_api};
 pub use api_port::{ApiPort, ApiServer};
 pub use authority::{AuthorityError, CertificateAuthority, ServerCertificate};
 pub use browser_safety::{requested_host, secure};
-pub use buffered_bytes::BufferedBytes;
 pub use files::serve_files;
 pub use live::{EndpointRequest, LiveServer, ReloadPlan, RunRequest, ServerPlan};
 pub use proxy_sites::ProxySite;
+pub use request_body::{UnreadBody, read_body};
 pub use vendor_api::configure_vendor_api;
 
 /// A running server. Dropping the handle does not stop it.

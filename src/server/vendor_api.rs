@@ -12,11 +12,10 @@ use actix_web::http::header::ORIGIN;
 use actix_web::http::uri::Authority;
 use actix_web::web::{Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
-use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::BufferedBytes;
 use super::cors::CallingPage;
+use super::request_body::{UnreadBody, read_body};
 use crate::base::clock::Clock;
 use crate::base::limits::{BODY_TIMEOUT, MAX_UPLOAD};
 use crate::emulator::{CallResponse, EmulatorSlot};
@@ -93,19 +92,12 @@ fn base(request: &HttpRequest) -> String {
 }
 
 /// Reads the body of a request, up to the limits of size and time.
-async fn read(mut payload: web::Payload) -> CallBody {
-    let whole = async {
-        let (mut bytes, mut buffered) = (Vec::new(), BufferedBytes::default());
-        while let Some(chunk) = payload.next().await {
-            let Ok(chunk) = chunk else { return CallBody::Incomplete };
-            if bytes.len() + chunk.len() > MAX_UPLOAD || !buffered.grow(chunk.len()) {
-                return CallBody::TooLarge;
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        CallBody::Whole(bytes)
-    };
-    timeout(BODY_TIMEOUT, whole).await.unwrap_or(CallBody::Incomplete)
+async fn read(payload: web::Payload) -> CallBody {
+    match timeout(BODY_TIMEOUT, read_body(payload, MAX_UPLOAD)).await {
+        Ok(Ok(bytes)) => CallBody::Whole(bytes),
+        Ok(Err(UnreadBody::TooLarge | UnreadBody::NoMemory)) => CallBody::TooLarge,
+        Ok(Err(UnreadBody::Broken(_))) | Err(_) => CallBody::Incomplete,
+    }
 }
 
 fn to_http(response: CallResponse) -> HttpResponse {

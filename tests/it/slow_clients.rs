@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use standin::base::limits::HEAD_TIMEOUT;
+use standin::base::limits::{BODY_TIMEOUT, HEAD_TIMEOUT};
 
 use crate::support::{Background, Server};
 
@@ -100,23 +100,32 @@ fn many_slow_connections_delay_nobody_and_are_closed() {
     }
     // `api_ports` waits until those to the API of a vendor are closed.
     watched.pop();
-    let api = &all[2].0;
     // Uploads that do not end share a limited memory.
     let before = memory(server.process.id());
     let part = vec![b'x'; 6 * 1024 * 1024];
-    let uploads: Vec<TcpStream> = (0..20)
-        .map(|_| {
-            let mut stream = api.connect();
-            let head = "POST /no HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n";
+    let token = format!("Authorization: Bearer {}", server.token);
+    for (listener, target) in [(&all[2].0, "/no"), (&all[1].0, "/api/v1/files?name=a.txt")] {
+        let upload = |number: usize| {
+            let mut stream = listener.connect();
+            let address = &listener.address;
+            let head = format!(
+                "POST {target} HTTP/1.1\r\nHost: {address}\r\n{token}\r\nContent-Length: 8000000\r\n\
+                 Content-Type: application/octet-stream\r\nIdempotency-Key: {number}\r\n\r\n"
+            );
             let _ = stream.write_all(head.as_bytes());
             let _ = stream.write_all(&part);
             stream
-        })
-        .collect();
-    assert_eq!(api.probe().0, "HTTP/1.1 ");
-    let grown = memory(server.process.id()).saturating_sub(before);
-    assert!(grown < 140 * 1024, "{grown} KiB");
-    drop(uploads);
+        };
+        let mut uploads: Vec<TcpStream> = (0..20).map(upload).collect();
+        // The last one is refused at once: it would wait for the rest of its body.
+        let waited = Instant::now();
+        let _ = uploads[19].read(&mut [0; 12]);
+        assert!(waited.elapsed() < BODY_TIMEOUT / 2, "{}", listener.address);
+        assert_eq!(listener.probe().0, "HTTP/1.1 ");
+        let grown = memory(server.process.id()).saturating_sub(before);
+        assert!(grown < 140 * 1024, "{}: {grown} KiB", listener.address);
+        drop(uploads);
+    }
     for mut stream in watched {
         let mut rest = Vec::new();
         // A response with status 408, or nothing.

@@ -4,7 +4,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use actix_web::{HttpRequest, web};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::Stream;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -12,6 +12,7 @@ use super::error::ApiError;
 use crate::base::limits::{BODY_TIMEOUT, MAX_API_REQUEST, MAX_ATTACHMENT};
 use crate::diag::{Problems, Source, SyntaxNode, json};
 use crate::server::live::LiveError;
+use crate::server::request_body::{UnreadBody, read_body};
 
 /// Reads a JSON body into a type. An empty body is an empty object.
 pub(super) async fn read<T: DeserializeOwned>(
@@ -107,26 +108,22 @@ pub(super) async fn collect_in_time(
     payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
     most: usize,
 ) -> Result<Vec<u8>, ApiError> {
-    timeout(BODY_TIMEOUT, collect(payload, most)).await.unwrap_or_else(|_elapsed| {
+    let Ok(read) = timeout(BODY_TIMEOUT, read_body(payload, most)).await else {
         let message = format!("the body did not arrive within {BODY_TIMEOUT:?}");
-        Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message))
-    })
-}
-
-async fn collect(
-    mut payload: impl Stream<Item = Result<web::Bytes, PayloadError>> + Unpin,
-    most: usize,
-) -> Result<Vec<u8>, ApiError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| ApiError::invalid(error.to_string()))?;
-        if body.len() + chunk.len() > most {
+        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message));
+    };
+    read.map_err(|error| match error {
+        UnreadBody::Broken(error) => ApiError::invalid(error.to_string()),
+        UnreadBody::TooLarge => {
             let message = format!("the body has more than {most} bytes");
-            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message));
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+        UnreadBody::NoMemory => {
+            let message = "other requests with large bodies are being read";
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+                .hint("send the request again later")
+        }
+    })
 }
 
 /// Returns the JSON pointer of a path.
