@@ -1,5 +1,6 @@
 //! Scenarios of conversations that clients open, as the configuration names them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::inputs::scenarios;
@@ -22,7 +23,7 @@ impl Setup {
             return Ok(None);
         };
         let at_name = |problems: Problems| problems.with_default_span(&named.span);
-        let sources = scenarios(std::slice::from_ref(&named.value)).map_err(at_name)?;
+        let sources = scenarios(&[beside_config(named)]).map_err(at_name)?;
         let [source] = &sources[..] else {
             let message = format!("`{}` is a folder with several scenarios", named.value);
             let problem = Problem::at(&named.span, code::INVALID_TYPE, message);
@@ -31,6 +32,13 @@ impl Setup {
         check(named, source, account, known).map_err(at_name)?;
         Ok(Some(Arc::clone(source)))
     }
+}
+
+/// Returns the path of a scenario, which is relative to the configuration, or the name of a bundled one.
+fn beside_config(named: &Spanned<String>) -> String {
+    let folder = Path::new(&named.span.source.name).parent().unwrap_or(Path::new(""));
+    let path = folder.join(&named.value);
+    if path.exists() { path.to_string_lossy().into_owned() } else { named.value.clone() }
 }
 
 /// Returns the scenarios of conversations that clients open at these accounts.

@@ -223,4 +223,9 @@ fn a_scenario_that_cannot_be_played_is_reported_at_its_name() {
     assert!(told.contains("connector"), "{told}");
     let told = problem("[vendor.wotnot]\non_open = \"connector\"\n");
     assert!(told.contains("its `vendors` does not list it"), "{told}");
+    // The path is relative to the configuration.
+    fs::write(path.join("standin.toml"), "[vendor.wotnot]\non_open = \"bot.toml\"\n").unwrap();
+    let file = path.join("standin.toml");
+    let checked = standin_in(path.parent().unwrap(), &["check", file.to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
 }
