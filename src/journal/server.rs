@@ -249,8 +249,9 @@ impl Journal {
 
     /// Returns the runs of a server that have ended, and in which nothing has happened since this time.
     pub fn ended_before(&self, time: Timestamp) -> Result<Vec<i64>, JournalError> {
-        let query = "SELECT run, (SELECT record FROM record WHERE record.id >= position.run << 32 \
-                     AND record.id < (position.run + 1) << 32 ORDER BY record.id DESC LIMIT 1) FROM position WHERE kind = 'run.finished' \
+        let query = "SELECT run, (SELECT record FROM record \
+                     WHERE record.id >= position.run << 32 AND record.id < (position.run + 1) << 32 \
+                     ORDER BY record.id DESC LIMIT 1) FROM position WHERE kind = 'run.finished' \
                      ORDER BY run";
         let rows =
             self.select(query, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
