@@ -646,27 +646,27 @@ fn an_unscripted_conversation_of_another_run_meets_an_expectation() {
     let draft = scenario::read(&Source::new("wait.toml", text)).unwrap();
     let vendor = Arc::clone(&api.account.platform);
     api.play(2, scenario::check(draft, &[vendor], &[]).unwrap(), 1);
-    wait_for_events(&receiver, 3);
+    let wait_for = |is_it: fn(&RecordKind) -> bool| {
+        let started = Instant::now();
+        loop {
+            let records = api.records.lock().unwrap().clone();
+            let mut of_second = records.into_iter().filter(|record| record.run == 2);
+            if let Some(found) = of_second.find(|record| is_it(&record.kind)) {
+                return found;
+            }
+            assert!(started.elapsed() < Duration::from_secs(15), "there is no such record");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // Then the script waits. A call that comes earlier is recorded in the run of its conversation.
+    wait_for(|kind| matches!(kind, RecordKind::DeliverySettled(_)));
     let said = json!({"message": {"text": "hello"}, "user": {"by": "grace@example.test"}});
     assert_eq!(
         api.post("api_token", &format!("/api/v1/conversation/{key}/messages"), &said).status,
         200
     );
-    let started = Instant::now();
-    let finished = || {
-        let records = api.records.lock().unwrap().clone();
-        records.into_iter().find(|record| matches!(record.kind, RecordKind::ExpectationFinished(_)))
-    };
-    while finished().is_none() {
-        assert!(
-            started.elapsed() < Duration::from_secs(15),
-            "the call does not meet the expectation"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let RecordKind::ExpectationFinished(settled) = &finished().unwrap().kind else {
-        unreachable!()
-    };
+    let finished = wait_for(|kind| matches!(kind, RecordKind::ExpectationFinished(_)));
+    let RecordKind::ExpectationFinished(settled) = &finished.kind else { unreachable!() };
     assert!(settled.passed, "{settled:?}");
     let records = api.records.lock().unwrap().clone();
     let call = records.iter().find(|record| {
