@@ -110,7 +110,7 @@ mod tests {
         let body = json!({"doc": {"name": "a", "size": 1, "none": null}, "ids": [{"a": 1}], "mood": "x", "b": {"c": 1}});
         let query = json!({"page": "1", "mood": "x", "limit": "2"});
         let unread = read.unread(&body, query.as_object().unwrap());
-        assert_eq!(unread, ["b", "doc.size", "?limit"]);
+        assert_eq!(unread, ["doc.size", "b", "?limit"]);
         let whole = ReadArguments::of(&[path("call.body")].into());
         assert!(whole.unread(&body, &Map::new()).is_empty());
     }
