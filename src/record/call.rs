@@ -148,7 +148,7 @@ impl CallRecord {
         let redactor = redactor(own.into_iter());
         let texts = [&mut self.path, &mut self.query].into_iter().chain(&mut self.why);
         let headers = self.headers.iter_mut().map(|(_, value)| value);
-        let texts = texts.chain(&mut self.warnings).chain(headers);
+        let texts = texts.chain(&mut self.warnings).chain(&mut self.ignored).chain(headers);
         texts.for_each(|text| {
             redactor.redact(text);
         });
