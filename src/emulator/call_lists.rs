@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
 use super::people::text_of;
 use crate::conversation::{Conversation, Entity, Message, Person, Role};
-use crate::platform::api::{CallError, ListPage, ListRule, Listed, SearchRule};
+use crate::platform::api::{CallError, ListPage, ListRule, Listed, PeriodRule, SearchRule};
 use crate::template::{InputTemplate, Object, Value, parse_instant};
 
 /// A value that things of a page must have: one of these texts.
@@ -38,15 +38,28 @@ impl CallWork {
         rule: &'a ListRule,
         state: &ResponseState<'a>,
     ) -> Result<ListPage<'a>, CallError> {
-        let mut keys = Vec::new();
-        for (field, template) in &rule.by {
-            let values = match self.value(Some(template))? {
-                None | Some(Json::Null) => continue,
-                Some(Json::Array(values)) => values.iter().map(text_of).collect(),
-                Some(value) => vec![text_of(&value)],
-            };
-            keys.push(ListKey { field: field.clone(), values });
+        let mut all = self.listed(rule, state)?;
+        if let Some(period) = &rule.period {
+            self.retain_within(period, &mut all)?;
         }
+        if rule.newest {
+            all.reverse();
+        }
+        let size = self.number(rule.size.as_ref())?.unwrap_or(rule.default).min(rule.most);
+        let offset = match self.number::<usize>(rule.page.as_ref())? {
+            Some(page) => page.saturating_sub(1).saturating_mul(size),
+            None => self.number(rule.offset.as_ref())?.unwrap_or(0),
+        };
+        Ok(ListPage::new(all, offset, size))
+    }
+
+    /// Returns everything with the values and the text that a list requires.
+    fn listed<'a>(
+        &'a self,
+        rule: &'a ListRule,
+        state: &ResponseState<'a>,
+    ) -> Result<Vec<&'a dyn Object>, CallError> {
+        let keys = self.list_keys(rule)?;
         let search = match &rule.search {
             Some(search) => self.search(search)?,
             None => None,
@@ -57,7 +70,7 @@ impl CallWork {
         };
         // A document without a value is found by an empty text.
         let none = || Some(String::new());
-        let mut all: Vec<&dyn Object> = match &rule.of {
+        Ok(match &rule.of {
             Listed::Documents(kind) => {
                 let documents = self.documents.all(kind).iter();
                 documents
@@ -92,29 +105,40 @@ impl CallWork {
                     .collect()
             }
             Listed::Conversations => of_conversations(state.conversations, &keys),
-        };
-        if let Some(period) = &rule.period {
-            let from = self.instant(period.from.as_ref())?;
-            let to = self.instant(period.to.as_ref())?;
-            let is_within =
-                |at: Timestamp| from.is_none_or(|from| at >= from) && to.is_none_or(|to| at <= to);
-            all.retain(|thing| {
-                let time = |name: &String| match thing.get(name) {
-                    Value::Time(at) => is_within(at),
-                    _ => false,
-                };
-                period.times.iter().any(time)
-            });
+        })
+    }
+
+    /// Reads the values that the things of a list must have.
+    fn list_keys(&self, rule: &ListRule) -> Result<Vec<ListKey>, CallError> {
+        let mut keys = Vec::new();
+        for (field, template) in &rule.by {
+            let values = match self.value(Some(template))? {
+                None | Some(Json::Null) => continue,
+                Some(Json::Array(values)) => values.iter().map(text_of).collect(),
+                Some(value) => vec![text_of(&value)],
+            };
+            keys.push(ListKey { field: field.clone(), values });
         }
-        if rule.newest {
-            all.reverse();
-        }
-        let size = self.number(rule.size.as_ref())?.unwrap_or(rule.default).min(rule.most);
-        let offset = match self.number::<usize>(rule.page.as_ref())? {
-            Some(page) => page.saturating_sub(1).saturating_mul(size),
-            None => self.number(rule.offset.as_ref())?.unwrap_or(0),
-        };
-        Ok(ListPage::new(all, offset, size))
+        Ok(keys)
+    }
+
+    /// Keeps what has one of its times in a period.
+    fn retain_within(
+        &self,
+        rule: &PeriodRule,
+        all: &mut Vec<&dyn Object>,
+    ) -> Result<(), CallError> {
+        let (from, to) = (self.instant(rule.from.as_ref())?, self.instant(rule.to.as_ref())?);
+        let is_within =
+            |at: Timestamp| from.is_none_or(|from| at >= from) && to.is_none_or(|to| at <= to);
+        all.retain(|thing| {
+            let has_time = |name: &String| match thing.get(name) {
+                Value::Time(at) => is_within(at),
+                _ => false,
+            };
+            rule.times.iter().any(has_time)
+        });
+        Ok(())
     }
 
     /// Returns the text that things of a page must contain.

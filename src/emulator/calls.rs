@@ -63,22 +63,7 @@ impl AccountHost {
             CallPart::Whole | CallPart::Field(_) => {}
         }
         if let Some(elements) = batch {
-            if incoming.only_known
-                && !self.any_element(&work, &elements, &incoming, times, Self::knows)
-            {
-                return self.refuse_unknown();
-            }
-            let opening = incoming.opening;
-            let waits = |_: &Self, part: &CallWork, stopped: Option<&CallStop>| {
-                stopped.is_none() && part.waits_to_open(opening)
-            };
-            if opening != Opening::Opens
-                && self.any_element(&work, &elements, &incoming, times, waits)
-            {
-                return self.wait_to_open(incoming);
-            }
-            self.count_call(&work);
-            return self.call_batch(&work, &elements, &incoming, times);
+            return self.call_elements(&work, &elements, incoming, times);
         }
         let stopped = self.perform_call(&mut work, &incoming, run, times).err();
         if incoming.only_known && !self.knows(&work, stopped.as_ref()) {
@@ -100,6 +85,28 @@ impl AccountHost {
                 self.finish_call(work, run, stopped)
             }
         }
+    }
+
+    /// Handles the elements of a batch, which wait for a conversation or are refused as a whole.
+    fn call_elements(
+        &mut self,
+        work: &CallWork,
+        elements: &[Json],
+        incoming: IncomingCall,
+        times: &mut dyn RunTimes,
+    ) -> CallResult {
+        if incoming.only_known && !self.any_element(work, elements, &incoming, times, Self::knows) {
+            return self.refuse_unknown();
+        }
+        let opening = incoming.opening;
+        let waits = |_: &Self, part: &CallWork, stopped: Option<&CallStop>| {
+            stopped.is_none() && part.waits_to_open(opening)
+        };
+        if opening != Opening::Opens && self.any_element(work, elements, &incoming, times, waits) {
+            return self.wait_to_open(incoming);
+        }
+        self.count_call(work);
+        self.call_batch(work, elements, &incoming, times)
     }
 
     /// Counts a call that has reached the limits, and that none of them has refused.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use async_graphql::dynamic::Schema;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
-use async_graphql::{Request, Variables};
+use async_graphql::{Request, Response, Variables};
 use serde_json::{Map, Value as Json, json};
 
 use super::graphql_field::{FieldResolver, RequestFields};
@@ -111,9 +111,13 @@ impl GraphqlApi {
             return invalid(&[request_error("the schema is not valid", &[], &self.code)]);
         };
         let response = schema.execute(query).await;
+        let errors = std::mem::take(&mut *errors.lock().unwrap_or_else(PoisonError::into_inner));
+        self.respond(response, errors)
+    }
+
+    /// Creates the response from what async-graphql returns and the errors of fields.
+    fn respond(&self, response: Response, mut errors: Vec<Json>) -> GraphqlResponse {
         let data = response.data.into_json().unwrap_or_default();
-        let mut errors =
-            std::mem::take(&mut *errors.lock().unwrap_or_else(PoisonError::into_inner));
         // No field fails: its error is in the list, and it is null.
         if data.is_null() && errors.is_empty() && !response.errors.is_empty() {
             return invalid(&validation_errors(&self.file, &response.errors));

@@ -68,7 +68,7 @@ pub use graphql_field::{FieldCall, FieldResolver};
 pub use host_pattern::HostPattern;
 pub use hosted_files::{FileLink, HostedFile, HostedFiles, StoredFile};
 pub use issued::{IssuedRoot, IssuedToken, IssuedTokens, Issuing, StoredToken};
-pub use list::{ListPage, ListRule, Listed, SearchRule};
+pub use list::{ListPage, ListRule, Listed, PeriodRule, SearchRule};
 pub use openapi::openapi;
 pub use response::{ApiResponse, ErrorRule, ResponseRule};
 pub use route::{NoRoute, RouteMatch};
