@@ -56,9 +56,10 @@ impl AccountHost {
                 let outcome = CallOutcome::Graphql(work.content.body().clone(), incoming.call);
                 return CallResult { outcome, commands: Vec::new() };
             }
-            CallPart::Invalid(message) => {
-                let error = CallError::new(CallCondition::bad_body(), message.clone());
-                return self.finish_call(work, run, Some(CallStop::Fail(error)));
+            CallPart::Invalid { reason, body } => {
+                let error = CallError::new(CallCondition::bad_body(), reason.clone());
+                let response = work.respond_to(&error).with_json(body.clone());
+                return self.finish_call(work, run, Some(CallStop::Respond(response, error)));
             }
             CallPart::Whole | CallPart::Field(_) => {}
         }

@@ -85,14 +85,11 @@ impl Emulator {
         let executed = api.execute(body, resolver).await;
         let bytes = executed.body.to_string().into_bytes();
         if let Some(reason) = executed.invalid {
-            let part = CallPart::Invalid(reason);
+            let part = CallPart::Invalid { reason, body: bytes };
             let incoming = IncomingCall { only_known, part, ..self.incoming(call) };
-            let HandledCall::Response(mut response) = self.handle_part(incoming).await? else {
+            let HandledCall::Response(response) = self.handle_part(incoming).await? else {
                 return None;
             };
-            response.response.body = bytes;
-            response.response.headers.retain(|(name, _)| !is_content_type(name));
-            response.response.headers.push(content_type());
             return Some(response);
         }
         let mut known = fields.responses.lock().await;
@@ -104,8 +101,7 @@ impl Emulator {
 
     /// Returns one response for the calls of a request.
     fn merged(&self, parts: Vec<CallResponse>, body: Vec<u8>) -> CallResponse {
-        let headers = vec![content_type()];
-        let mut response = ApiResponse { headers, body, ..ApiResponse::empty(200) };
+        let mut response = ApiResponse::empty(200).with_json(body);
         let delay = parts.iter().filter_map(|part| part.delay).max();
         let (mut sent, mut subscription) = (Vec::new(), None);
         for mut part in parts {
@@ -135,8 +131,4 @@ fn is_value(response: &ApiResponse) -> bool {
         is_content_type(name) && value.starts_with("application/json")
     };
     (200..300).contains(&response.status) && response.headers.iter().any(is_json)
-}
-
-fn content_type() -> (String, String) {
-    ("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned())
 }

@@ -49,8 +49,13 @@ pub(super) enum CallPart {
     Whole,
     /// A field of a GraphQL request.
     Field(FieldCall),
-    /// A GraphQL request that is not executed, with the reason.
-    Invalid(String),
+    /// A GraphQL request that is not executed.
+    Invalid {
+        /// Why.
+        reason: String,
+        /// Body of the response.
+        body: Vec<u8>,
+    },
 }
 
 impl IncomingCall {

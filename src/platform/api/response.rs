@@ -34,6 +34,15 @@ impl ApiResponse {
     pub fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), delay: None }
     }
+
+    /// Returns the response with this JSON in place of its body.
+    #[must_use]
+    pub fn with_json(mut self, body: Vec<u8>) -> Self {
+        self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        let media_type = "application/json; charset=utf-8";
+        self.headers.push(("Content-Type".to_owned(), media_type.to_owned()));
+        Self { body, ..self }
+    }
 }
 
 /// A response before it is rendered.
