@@ -150,6 +150,19 @@ pub fn is_credential_name(name: &str) -> bool {
     CREDENTIAL_NAMES.iter().any(|part| name.contains(part))
 }
 
+/// Ends of the names of keys whose values are credentials, without `_`.
+// Not parts: `tokenType` and `tokenPassMethod` have words that occur elsewhere in a document.
+const CREDENTIAL_KEYS: [&str; 9] =
+    ["token", "secret", "password", "jwt", "csrf", "bearer", "apikey", "secretkey", "privatekey"];
+
+/// Returns whether the name of a key of a document, in the singular or plural, says that its value is a
+/// credential.
+pub fn is_credential_key(key: &str) -> bool {
+    let key = key.to_lowercase().replace(['_', '-'], "");
+    let key = key.strip_suffix('s').unwrap_or(&key);
+    CREDENTIAL_KEYS.iter().any(|end| key.ends_with(end))
+}
+
 /// Returns the values in the query of a URL that may be credentials, with their references.
 pub fn query_secrets(url: &Url) -> Vec<(String, Secret)> {
     let raw = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));

@@ -14,9 +14,10 @@ use super::handshake::HandshakeEnd;
 use super::people::{PersonKey, text_of};
 use super::settling::SettledMessages;
 use crate::platform::api::{
-    ApiCall, ApiResponse, AuthContext, CallCondition, CallError, CallMatchers, CredentialRule,
-    Document, ErrorRule, FindRule, Gather, IssuedRoot, IssuedTokens, OperationRule, Presented,
-    RefusalReason, RouteRule, ThrottleKey, ThrottleRule, ThrottleScope, ThrottledCalls, parameters,
+    ApiCall, ApiResponse, AuthContext, BodyProtocol, CallCondition, CallError, CallMatchers,
+    CredentialRule, Document, ErrorRule, FindRule, Gather, IssuedRoot, IssuedTokens, OperationRule,
+    Presented, RefusalReason, RouteRule, ThrottleKey, ThrottleRule, ThrottleScope, ThrottledCalls,
+    argument_secrets, parameters,
 };
 use crate::record::{CallAuth, CallRecord, CallSecrets, SentContent};
 use crate::scenario::ScriptedResponse;
@@ -456,7 +457,11 @@ impl CallWork {
         let misplaced = account
             .map(|(_, secret)| secret.expose())
             .filter(|secret| record.headers.iter().any(|(_, value)| value.contains(*secret)));
-        let texts: Vec<&str> = presented.chain(issued).chain(misplaced).collect();
+        let is_invalid = matches!(&self.route, Some(route) if route.body == BodyProtocol::Graphql)
+            && self.operation.is_none();
+        let arguments = if is_invalid { argument_secrets(&record.body) } else { Vec::new() };
+        let arguments = arguments.iter().map(String::as_str);
+        let texts: Vec<&str> = presented.chain(issued).chain(misplaced).chain(arguments).collect();
         let secrets = CallSecrets { pointers, names: &self.secret_names, texts: &texts };
         let sent = SentContent { headers: &response.headers, body: &response.body };
         record.complete(secrets, sent);

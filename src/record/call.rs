@@ -141,7 +141,8 @@ impl CallRecord {
     /// found by the names of their keys, too.
     pub fn complete(&mut self, secrets: CallSecrets<'_>, sent: SentContent<'_>) {
         let own = self.take_secrets(secrets);
-        let all = own.iter().cloned().chain(named_secrets(sent.body));
+        let sent_json = serde_json::from_slice(sent.body).unwrap_or_default();
+        let all = own.iter().cloned().chain(named_secrets(&sent_json));
         self.response =
             Some(Box::new(RecordedResponse::new(sent.headers, sent.body, &redactor(all))));
         self.headers = request_headers(&self.headers, REDACTED);
@@ -175,6 +176,10 @@ impl CallRecord {
             if let Some(value) = self.body.as_object_mut().and_then(|body| body.get_mut(name)) {
                 *value = REDACTED.into();
             }
+        }
+        // An operation names its secrets.
+        if self.operation.is_none() {
+            secrets.extend(named_secrets(&self.body));
         }
         mask_parameters(&mut self.query, names);
         // A shorter text would be replaced everywhere.

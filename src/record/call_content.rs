@@ -8,7 +8,7 @@ use url::Url;
 
 use super::ResponseBody;
 use crate::base::limits::{MAX_KEPT_CALL_BODY, MAX_KEPT_HEADERS};
-use crate::base::redact::{Redactor, is_credential_name, query_secrets};
+use crate::base::redact::{Redactor, is_credential_key, is_credential_name, query_secrets};
 use crate::base::secret::Secret;
 
 /// The headers and the body of a response to a call.
@@ -111,20 +111,13 @@ fn masked(value: &str, mark: &str) -> String {
     }
 }
 
-/// Ends of the names of keys whose values are credentials that a vendor has generated, without `_`.
-// Not parts: `tokenType` and `tokenPassMethod` have words that occur elsewhere in the body.
-const SECRET_KEYS: [&str; 9] =
-    ["token", "secret", "password", "jwt", "csrf", "bearer", "apikey", "secretkey", "privatekey"];
-
 /// Minimum length of such a value, in bytes. A shorter one occurs in unrelated text.
 const MIN_NAMED_SECRET: usize = 6;
 
 /// Returns the values of a JSON document that are credentials by the names of their keys.
-pub(super) fn named_secrets(body: &[u8]) -> Vec<Secret> {
+pub(super) fn named_secrets(json: &Json) -> Vec<Secret> {
     let mut found = BTreeSet::new();
-    if let Ok(json) = serde_json::from_slice(body) {
-        collect(&json, false, &mut found);
-    }
+    collect(json, false, &mut found);
     found.into_iter().map(Secret::private).collect()
 }
 
@@ -137,16 +130,9 @@ fn collect(json: &Json, is_secret: bool, found: &mut BTreeSet<String>) {
         Json::Array(items) => items.iter().for_each(|item| collect(item, is_secret, found)),
         Json::Object(table) => {
             for (key, value) in table {
-                collect(value, is_secret_key(key), found);
+                collect(value, is_credential_key(key), found);
             }
         }
         _ => {}
     }
-}
-
-/// Returns whether the name of a key, in the singular or plural, says that its value is a credential.
-fn is_secret_key(key: &str) -> bool {
-    let key = key.to_lowercase().replace(['_', '-'], "");
-    let key = key.strip_suffix('s').unwrap_or(&key);
-    SECRET_KEYS.iter().any(|end| key.ends_with(end))
 }

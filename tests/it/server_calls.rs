@@ -113,3 +113,25 @@ fn calls_are_listed_with_requests_and_responses_also_after_a_restart() {
     let records = server.call("GET /api/v1/records?after=0", "").body;
     assert!(!records.contains(&token) && !records.contains(&key));
 }
+
+#[test]
+fn credentials_in_requests_that_cannot_be_executed_are_not_recorded() {
+    let server = Server::start(&["--vendor", "erxes"]);
+    let refuse = |query: &str, variables: &Json| {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let response = call(&server, "erxes", "/graphql", &body);
+        assert_eq!(response.status, 400);
+        response.body
+    };
+    let login = "mutation($p: String!) { login(email: \"a@b.example\", password: $p) { none } }";
+    refuse(login, &json!({"p": "of-a-variable"}));
+    let login = "mutation { login(email: \"a@b.example\", password: \"in-the-text\") { none }";
+    let sent = refuse(login, &json!({"token": "by-its-key"}));
+    let last = server.get(&format!("/api/v1/calls/{}", calls(&server, "")[0]["number"]));
+    assert_eq!(last["records"][0]["record"]["data"]["response"]["body"], sent);
+    let records = server.call("GET /api/v1/records?after=0", "").body;
+    assert_eq!(records.matches("\"call.received\"").count(), 2, "{records}");
+    for secret in ["of-a-variable", "in-the-text", "by-its-key"] {
+        assert!(!records.contains(secret), "{secret}: {records}");
+    }
+}
