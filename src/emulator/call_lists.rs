@@ -38,10 +38,7 @@ impl CallWork {
         rule: &'a ListRule,
         state: &ResponseState<'a>,
     ) -> Result<ListPage<'a>, CallError> {
-        let mut all = self.listed(rule, state)?;
-        if let Some(period) = &rule.period {
-            self.retain_within(period, &mut all)?;
-        }
+        let mut all = self.listed(rule, &rule.by, state)?;
         if rule.newest {
             all.reverse();
         }
@@ -50,16 +47,36 @@ impl CallWork {
             Some(page) => page.saturating_sub(1).saturating_mul(size),
             None => self.number(rule.offset.as_ref())?.unwrap_or(0),
         };
-        Ok(ListPage::new(all, offset, size))
+        let mut page = ListPage::new(all, offset, size);
+        for count in &rule.counts {
+            let number = self.listed(rule, &count.by, state)?.len();
+            page.counts.0.insert(count.name.clone(), number);
+        }
+        Ok(page)
     }
 
-    /// Returns everything with the values and the text that a list requires.
+    /// Returns everything with these values, and the text and times that a list requires.
     fn listed<'a>(
         &'a self,
         rule: &'a ListRule,
+        by: &[(String, InputTemplate)],
         state: &ResponseState<'a>,
     ) -> Result<Vec<&'a dyn Object>, CallError> {
-        let keys = self.list_keys(rule)?;
+        let mut all = self.admitted(rule, by, state)?;
+        if let Some(period) = &rule.period {
+            self.retain_within(period, &mut all)?;
+        }
+        Ok(all)
+    }
+
+    /// Returns everything with these values and the text that a list requires.
+    fn admitted<'a>(
+        &'a self,
+        rule: &'a ListRule,
+        by: &[(String, InputTemplate)],
+        state: &ResponseState<'a>,
+    ) -> Result<Vec<&'a dyn Object>, CallError> {
+        let keys = self.list_keys(by)?;
         let search = match &rule.search {
             Some(search) => self.search(search)?,
             None => None,
@@ -109,9 +126,9 @@ impl CallWork {
     }
 
     /// Reads the values that the things of a list must have.
-    fn list_keys(&self, rule: &ListRule) -> Result<Vec<ListKey>, CallError> {
+    fn list_keys(&self, by: &[(String, InputTemplate)]) -> Result<Vec<ListKey>, CallError> {
         let mut keys = Vec::new();
-        for (field, template) in &rule.by {
+        for (field, template) in by {
             let values = match self.value(Some(template))? {
                 None | Some(Json::Null) => continue,
                 Some(Json::Array(values)) => values.iter().map(text_of).collect(),

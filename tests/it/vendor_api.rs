@@ -303,6 +303,10 @@ fn documents_and_conversations_are_listed_and_changed() {
     ] {
         assert_eq!(guests(query).as_array().unwrap().len(), count, "{query}");
     }
+    let counted = |query: &str| call("GET", &format!("headcount?{query}"), "", "").json();
+    assert_eq!(counted(""), json!({"merry": 2, "quiet": 0, "waiting": 0}));
+    let one = format!("mood=quiet&room={room}");
+    assert_eq!(counted(&one), json!({"merry": 1, "quiet": 0, "waiting": 0}));
 }
 
 #[test]

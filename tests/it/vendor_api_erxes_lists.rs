@@ -41,6 +41,23 @@ fn conversations_are_filtered_as_the_inbox_does() {
     for filter in ["integrationType: \"facebook\"", "tag: \"x\"", "starred: \"true\""] {
         assert_eq!(list(filter), json!([]), "{filter}");
     }
+    let counts =
+        |filter: &str| client.field(&format!("{{ conversationCounts({filter}) }}"), &json!({}));
+    let counted = counts("only: \"byIntegrationTypes\"");
+    let types = &counted["byIntegrationTypes"];
+    assert_eq!((&types["messenger"], &types["lead"]), (&json!(2), &json!(0)));
+    let expected = [("unassigned", 1), ("participating", 1), ("starred", 0), ("resolved", 0)];
+    for (name, count) in expected.into_iter().chain([("awaitingResponse", 1)]) {
+        assert_eq!(counted[name], count, "{name}");
+    }
+    let own = counts("participating: \"true\"");
+    let expected = json!({"unassigned": 0, "participating": 1, "starred": 0, "resolved": 0, "awaitingResponse": 0});
+    assert_eq!(own, expected);
+    assert_eq!(counts("tag: \"x\"")["participating"], 0);
+    assert_eq!(
+        client.error("{ conversationCounts(channelId: \"x\") }", &json!({})),
+        "Channel not found"
+    );
     let last = "{ conversationsGetLast(participating: \"true\") { _id } }";
     assert_eq!(client.field(last, &json!({}))["_id"], first);
     // Both dates, or none.
@@ -55,11 +72,14 @@ fn conversations_are_filtered_as_the_inbox_does() {
         client.field(&format!("mutation {{ conversationResolveAll({filter}) }}"), &json!({}))
     };
     assert_eq!(resolve("startDate: \"2026-01-06\", endDate: \"2026-01-07\""), 0);
+    assert_eq!(resolve("tag: \"x\""), 0);
     assert_eq!(list("limit: 9").as_array().unwrap().len(), 2);
     list("segment: \"x\", limit: 5"); // segments are not emulated, which the record says
     let calls = api.calls(1);
     let last = calls.iter().rev().find(|call| call.path == "/graphql").unwrap();
     assert_eq!(last.ignored, ["segment"], "{last:?}");
+    assert_eq!(resolve("unassigned: \"true\""), 1);
+    assert_eq!(counts("limit: 1")["resolved"], 1);
     let channel = "{ conversations(channelId: \"x\") { _id } }";
     assert_eq!(client.error(channel, &json!({})), "Channel not found");
 }

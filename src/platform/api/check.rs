@@ -147,6 +147,11 @@ impl<'a> ApiChecker<'a> {
             let text = TextTemplate::check(text, &context, TextRules::default(), self.problems);
             rules.header.extend(text.map(|text| (key.name.clone(), text)));
         }
+        for like in api.list.iter().filter_map(|(_, list)| list.like.as_ref()) {
+            let message = "a list of `[api.list]` cannot have `like`";
+            let problem = Problem::at(&like.span, code::CONTRADICTION, message);
+            self.problems.push(problem.help("write all keys of the list"));
+        }
         let roots = of_call(self.types, None);
         rules.errors = self.errors(&api.error.iter().collect::<Vec<_>>(), &roots, &roots);
     }

@@ -22,6 +22,8 @@ form! {
         cors: Option<CorsForm>,
         /// Headers of every response.
         header: TableOf<Spanned<String>>,
+        /// Lists that those of operations can be based on (`like`), by name.
+        list: TableOf<ListForm>,
         /// Responses to calls that fail, for all routes.
         error: Vec<ErrorForm>,
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::list_form::{ListForm, PeriodForm};
-use crate::diag::{Problem, Problems, SourceSpan, SyntaxNode, code};
+use super::list_form::{ListForm, PeriodForm, SearchForm};
+use crate::diag::{Problem, Problems, SourceSpan, SyntaxNode, TableOf, code};
 use crate::template::{CompileContext, Field, FieldType, InputTemplate, Object, TableType, Value};
 
 /// A page of things that a response contains.
@@ -15,6 +15,8 @@ pub struct ListRule {
     pub newest: bool,
     /// Values that the things must have, by field. An absent value admits all, a list one of it.
     pub by: Vec<(String, InputTemplate)>,
+    /// Numbers of things with other values.
+    pub counts: Vec<CountRule>,
     /// Text that they must contain.
     pub search: Option<SearchRule>,
     /// Period in which one of their times must be.
@@ -31,6 +33,15 @@ pub struct ListRule {
     pub default: usize,
     /// Largest number of things of a page.
     pub most: usize,
+}
+
+/// A number of things that have other values than those of a page.
+#[derive(Clone, Debug)]
+pub struct CountRule {
+    /// Name of the number.
+    pub name: String,
+    /// Values that the things must have, by field.
+    pub by: Vec<(String, InputTemplate)>,
 }
 
 /// A text that the things of a page must contain, in small or capital letters.
@@ -87,75 +98,137 @@ impl ListRule {
         ids: &dyn Fn(&Listed) -> Option<Vec<Field>>,
         problems: &mut Problems,
     ) -> Option<Self> {
-        let of = match form.of.as_str() {
-            "conversations" => Listed::Conversations,
-            "messages" => Listed::Messages,
-            "agents" => Listed::Agents,
-            kind if entities.contains_key(kind) => Listed::Entities(kind.to_owned()),
-            kind => Listed::Documents(kind.to_owned()),
+        let (of, ids) = Listed::check(form, entities, ids, problems)?;
+        let mut known: Vec<&str> = ids.iter().map(|field| field.name.as_str()).collect();
+        match of {
+            Listed::Conversations => known.extend(CONVERSATION_FIELDS),
+            Listed::Agents => known.extend(AGENT_FIELDS),
+            _ => {}
+        }
+        let mut checker = ListChecker { of: &of, known, context, problems };
+        let search = form.search.as_ref().and_then(|search| checker.search(search));
+        let period = form.period.as_ref();
+        let period = period.map(|period| PeriodRule::check(period, context, checker.problems));
+        let by = checker.values(&form.by);
+        let counts = checker.counts(form, &by);
+        if let (Some(from), false) = (&form.from, of == Listed::Messages) {
+            let of = form.of.as_ref().map_or("things", |of| of.as_str());
+            let message = format!("`{of}` have no numbers");
+            let problem = Problem::at(&from.span, code::CONTRADICTION, message);
+            checker.problems.push(problem.help("`from` is for `of = \"messages\"`"));
+        }
+        let (from, offset) =
+            (checker.value(form.from.as_ref()), checker.value(form.offset.as_ref()));
+        let (size, page) = (checker.value(form.size.as_ref()), checker.value(form.page.as_ref()));
+        if let (Some(page), Some(_)) = (&form.page, &form.offset) {
+            let message = "a list cannot have both `page` and `offset`";
+            let problem = Problem::at(&page.span, code::CONTRADICTION, message);
+            problems.push(problem.help("remove one of them"));
+        }
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let most = count(form.most.as_ref().map_or(MOST, |most| most.value));
+        let default = form.default.as_ref().map_or(most, |default| count(default.value));
+        let newest = form.newest.as_ref().is_some_and(|newest| newest.value);
+        Some(Self {
+            of,
+            newest,
+            by,
+            counts,
+            search,
+            period,
+            from,
+            offset,
+            size,
+            page,
+            default,
+            most,
+        })
+    }
+}
+
+impl Listed {
+    /// Checks `of`. Returns the ids of what is listed, too.
+    fn check(
+        form: &ListForm,
+        entities: &BTreeMap<String, TableType>,
+        ids: &dyn Fn(&Self) -> Option<Vec<Field>>,
+        problems: &mut Problems,
+    ) -> Option<(Self, Vec<Field>)> {
+        let Some(name) = &form.of else {
+            let problem = Problem::at(&form.span, code::MISSING_KEY, "the key `of` is missing");
+            let help = "write what is listed, or `like` with a list of `[api.list]`";
+            problems.push(problem.help(help));
+            return None;
+        };
+        let of = match name.as_str() {
+            "conversations" => Self::Conversations,
+            "messages" => Self::Messages,
+            "agents" => Self::Agents,
+            kind if entities.contains_key(kind) => Self::Entities(kind.to_owned()),
+            kind => Self::Documents(kind.to_owned()),
         };
         let Some(ids) = ids(&of) else {
-            let message = format!("`{}` cannot be listed", form.of.value);
-            let problem = Problem::at(&form.of.span, code::UNKNOWN_VALUE, message);
+            let message = format!("`{}` cannot be listed", name.value);
+            let problem = Problem::at(&name.span, code::UNKNOWN_VALUE, message);
             let help = "write `conversations`, `messages` of a conversation that `find` gives, \
                         `agents`, or a kind of `[documents]` or `[entities]`";
             problems.push(problem.help(help));
             return None;
         };
-        let mut known: Vec<&str> = ids.iter().map(|field| field.name.as_str()).collect();
-        if of == Listed::Conversations {
-            known.extend(CONVERSATION_FIELDS);
+        Some((of, ids))
+    }
+}
+
+/// Checks what a list is filtered by.
+struct ListChecker<'c, 'v> {
+    of: &'c Listed,
+    /// Fields that its things have.
+    known: Vec<&'c str>,
+    context: &'c CompileContext<'v>,
+    problems: &'c mut Problems,
+}
+
+impl ListChecker<'_, '_> {
+    fn field(&mut self, name: &str, span: &SourceSpan) {
+        let is_pointer = matches!(self.of, Listed::Documents(_)) && name.starts_with('/');
+        if !is_pointer && !self.known.contains(&name) {
+            let message = format!("unknown field `{name}`");
+            let problem = Problem::at(span, code::UNKNOWN_KEY, message);
+            self.problems.push(problem.suggest_or_list(name, self.known.iter().copied()));
         }
-        if of == Listed::Agents {
-            known.extend(AGENT_FIELDS);
+    }
+
+    fn value(&mut self, node: Option<&SyntaxNode>) -> Option<InputTemplate> {
+        InputTemplate::check(node?, self.context, self.problems)
+    }
+
+    fn values(&mut self, table: &TableOf<SyntaxNode>) -> Vec<(String, InputTemplate)> {
+        let mut values = Vec::new();
+        for (key, node) in table.iter() {
+            self.field(&key.name, &key.span);
+            let template = self.value(Some(node));
+            values.extend(template.map(|template| (key.name.clone(), template)));
         }
-        let is_field = |name: &str, span: &SourceSpan, problems: &mut Problems| {
-            let is_pointer = matches!(of, Listed::Documents(_)) && name.starts_with('/');
-            if !is_pointer && !known.contains(&name) {
-                let message = format!("unknown field `{name}`");
-                let problem = Problem::at(span, code::UNKNOWN_KEY, message);
-                problems.push(problem.suggest_or_list(name, known.iter().copied()));
-            }
+        values
+    }
+
+    /// Checks `counts` of a list that is filtered by these values.
+    fn counts(&mut self, form: &ListForm, by: &[(String, InputTemplate)]) -> Vec<CountRule> {
+        let mut count = |own: &TableOf<SyntaxNode>| {
+            let kept = by.iter().filter(|(field, _)| !own.contains(field)).cloned();
+            kept.chain(self.values(own)).collect()
         };
-        let search = form.search.as_ref().and_then(|search| {
-            for field in &search.fields {
-                is_field(&field.value, &field.span, problems);
-            }
-            let fields = search.fields.iter().map(|field| field.value.clone()).collect();
-            let text = InputTemplate::check(&search.text, context, problems)?;
-            Some(SearchRule { text, fields })
-        });
-        let period =
-            form.period.as_ref().map(|period| PeriodRule::check(period, context, problems));
-        let mut by = Vec::new();
-        for (key, node) in form.by.iter() {
-            is_field(&key.name, &key.span, problems);
-            let template = InputTemplate::check(node, context, problems);
-            by.extend(template.map(|template| (key.name.clone(), template)));
+        let counts = form.counts.iter();
+        counts.map(|(key, own)| CountRule { name: key.name.clone(), by: count(own) }).collect()
+    }
+
+    fn search(&mut self, form: &SearchForm) -> Option<SearchRule> {
+        for field in &form.fields {
+            self.field(&field.value, &field.span);
         }
-        if let (Some(from), false) = (&form.from, of == Listed::Messages) {
-            let message = format!("`{}` have no numbers", form.of.value);
-            let problem = Problem::at(&from.span, code::CONTRADICTION, message);
-            problems.push(problem.help("`from` is for `of = \"messages\"`"));
-        }
-        let from = form.from.as_ref();
-        let from = from.and_then(|node| InputTemplate::check(node, context, problems));
-        let offset = form.offset.as_ref();
-        let offset = offset.and_then(|node| InputTemplate::check(node, context, problems));
-        let size = form.size.as_ref();
-        let size = size.and_then(|node| InputTemplate::check(node, context, problems));
-        let page = form.page.as_ref();
-        if let (Some(page), Some(_)) = (page, &form.offset) {
-            let message = "a list cannot have both `page` and `offset`";
-            let problem = Problem::at(&page.span, code::CONTRADICTION, message);
-            problems.push(problem.help("remove one of them"));
-        }
-        let page = page.and_then(|node| InputTemplate::check(node, context, problems));
-        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let most = count(form.most.as_ref().map_or(MOST, |most| most.value));
-        let default = form.default.as_ref().map_or(most, |default| count(default.value));
-        let newest = form.newest.as_ref().is_some_and(|newest| newest.value);
-        Some(Self { of, newest, by, search, period, from, offset, size, page, default, most })
+        let fields = form.fields.iter().map(|field| field.value.clone()).collect();
+        let text = self.value(Some(&form.text))?;
+        Some(SearchRule { text, fields })
     }
 }
 
@@ -180,11 +253,16 @@ impl PeriodRule {
     }
 }
 
-/// Returns the type of the root `list` with these items.
-pub(super) fn list_type(item: TableType) -> FieldType {
+/// Returns the type of the root `list` with these items and counts.
+pub(super) fn list_type(item: TableType, counts: &[CountRule]) -> FieldType {
+    let numbers =
+        counts.iter().fold(TableType::new("counts of things", Vec::new()), |table, count| {
+            table.always(&count.name, FieldType::Int)
+        });
     let list = TableType::new("a page", Vec::new())
         .always("items", FieldType::list(FieldType::table(item)))
         .always("total", FieldType::Int)
+        .always("counts", FieldType::table(numbers))
         .always("offset", FieldType::Int)
         .always("size", FieldType::Int)
         .always("page", FieldType::Int)
@@ -198,6 +276,8 @@ pub struct ListPage<'a> {
     pub items: Vec<&'a dyn Object>,
     /// Number of things on all pages.
     pub total: usize,
+    /// Numbers of things with other values.
+    pub counts: PageCounts,
     /// Number of things before the page.
     pub offset: usize,
     /// Largest number of things of the page.
@@ -209,7 +289,17 @@ impl<'a> ListPage<'a> {
     pub fn new(all: Vec<&'a dyn Object>, offset: usize, limit: usize) -> Self {
         let total = all.len();
         let items = all.into_iter().skip(offset).take(limit).collect();
-        Self { items, total, offset, limit }
+        Self { items, total, counts: PageCounts::default(), offset, limit }
+    }
+}
+
+/// Numbers of things that have other values than those of a page, by name.
+#[derive(Clone, Debug, Default)]
+pub struct PageCounts(pub BTreeMap<String, usize>);
+
+impl Object for PageCounts {
+    fn get(&self, name: &str) -> Value<'_> {
+        self.0.get(name).map_or(Value::Absent, |count| Value::from(*count))
     }
 }
 
@@ -218,6 +308,7 @@ impl Object for ListPage<'_> {
         match name {
             "items" => Value::List(self.items.iter().map(|item| Value::Object(*item)).collect()),
             "total" => Value::from(self.total),
+            "counts" => Value::Object(&self.counts),
             "offset" => Value::from(self.offset),
             "size" => Value::from(self.items.len()),
             "page" => Value::from(self.offset / self.limit.max(1) + 1),

@@ -6,9 +6,12 @@ use crate::form;
 form! {
     /// A page of things.
     pub struct ListForm {
+        /// Name of a list of `[api.list]` whose keys it has, except those that stand here too. Those of
+        /// `by` are replaced one by one.
+        like: Option<Spanned<String>>,
         /// `conversations`, `messages` of the call's conversation, `agents`, or a kind of documents or
-        /// entities.
-        of: Spanned<String>,
+        /// entities. Required without `like`.
+        of: Option<Spanned<String>>,
         /// Whether the newest come first [default: false].
         newest: Option<Spanned<bool>>,
         /// Values that they must have, by field: an id, and for conversations `visitor`, `assignee` or
@@ -16,6 +19,9 @@ form! {
         /// (whether the visitor has written the last message). A list means one of its values, an absent
         /// value all.
         by: TableOf<SyntaxNode>,
+        /// Numbers of things with other values of `by`: `list.counts.NAME`. A count has the values of `by`
+        /// that it does not replace.
+        counts: TableOf<TableOf<SyntaxNode>>,
         /// Text that they must contain.
         search: Option<SearchForm>,
         /// Period in which one of their times must be.
@@ -33,6 +39,34 @@ form! {
         /// Largest number of things of a page [default: 100].
         most: Option<Spanned<u64>>,
     }
+}
+
+impl ListForm {
+    /// Returns the list with the keys of another one that it does not have.
+    pub(super) fn based_on(&self, base: &Self) -> Self {
+        Self {
+            span: self.span.clone(),
+            like: None,
+            of: self.of.clone().or_else(|| base.of.clone()),
+            newest: self.newest.clone().or_else(|| base.newest.clone()),
+            by: replaced(&base.by, &self.by),
+            counts: replaced(&base.counts, &self.counts),
+            search: self.search.clone().or_else(|| base.search.clone()),
+            period: self.period.clone().or_else(|| base.period.clone()),
+            from: self.from.clone().or_else(|| base.from.clone()),
+            offset: self.offset.clone().or_else(|| base.offset.clone()),
+            size: self.size.clone().or_else(|| base.size.clone()),
+            page: self.page.clone().or_else(|| base.page.clone()),
+            default: self.default.clone().or_else(|| base.default.clone()),
+            most: self.most.clone().or_else(|| base.most.clone()),
+        }
+    }
+}
+
+/// Returns a table with the entries of another one, which replace those of the same name.
+fn replaced<T: Clone>(table: &TableOf<T>, own: &TableOf<T>) -> TableOf<T> {
+    let kept = table.0.iter().filter(|(key, _)| !own.contains(&key.name));
+    TableOf(kept.chain(&own.0).cloned().collect())
 }
 
 form! {

@@ -160,7 +160,7 @@ impl ApiChecker<'_> {
             }
         }
         if let Some(list) = list {
-            after = after.always("list", list_type(self.item_type(&list.of)));
+            after = after.always("list", list_type(self.item_type(&list.of), &list.counts));
         }
         if source.act.iter().any(|act| act.open.is_some()) {
             after = with_conversation(self.types, after);
@@ -227,7 +227,7 @@ impl ApiChecker<'_> {
                 let list = self.list(form, roots)?;
                 if list.of != Listed::Conversations {
                     let message = "`over` lists conversations";
-                    let problem = Problem::at(&form.of.span, code::UNKNOWN_VALUE, message);
+                    let problem = Problem::at(&form.span, code::UNKNOWN_VALUE, message);
                     self.problems.push(problem.help("write `of = \"conversations\"`"));
                 }
                 Some(list)
@@ -241,6 +241,7 @@ impl ApiChecker<'_> {
     }
 
     fn list(&mut self, form: &ListForm, roots: &TableType) -> Option<ListRule> {
+        let form = &self.based_on_named(form)?;
         let (ids, documents) = (self.ids, &self.documents);
         let has_conversation =
             roots.get("conversation").is_some_and(|conversation| !conversation.optional);
@@ -259,6 +260,20 @@ impl ApiChecker<'_> {
             PeriodRule::check_times(period, &self.item_type(&rule.of), self.problems);
         }
         Some(rule)
+    }
+
+    /// Returns a list with the keys of the one that it names.
+    fn based_on_named(&mut self, form: &ListForm) -> Option<ListForm> {
+        let Some(like) = &form.like else { return Some(form.clone()) };
+        let api = self.form.api.as_ref();
+        let Some(base) = api.and_then(|api| api.list.get(&like.value)) else {
+            let message = format!("unknown list `{}`", like.value);
+            let problem = Problem::at(&like.span, code::UNKNOWN_VALUE, message);
+            let known = api.into_iter().flat_map(|api| api.list.names());
+            self.problems.push(problem.suggest_or_list(like, known));
+            return None;
+        };
+        Some(form.based_on(base))
     }
 
     /// Checks the entries of `find`, each with those before it. Returns the roots with all of them.
