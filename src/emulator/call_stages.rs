@@ -461,6 +461,9 @@ impl CallWork {
             && self.operation.is_none();
         let arguments = if is_invalid { argument_secrets(&record.body) } else { Vec::new() };
         let arguments = arguments.iter().map(String::as_str);
+        // Who has the signature of a link can upload the file.
+        let link = self.link.iter().map(|link| link.signature.as_str());
+        let issued = issued.chain(link);
         let texts: Vec<&str> = presented.chain(issued).chain(misplaced).chain(arguments).collect();
         let secrets = CallSecrets { pointers, names: &self.secret_names, texts: &texts };
         let sent = SentContent { headers: &response.headers, body: &response.body };
