@@ -1,13 +1,12 @@
 //! Files that people upload to a server, for messages that link to them.
 
-use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::support::{Receiver, Server, ServerResponse, fetch};
+use crate::support::{Receiver, Server, ServerResponse, fetch, free_port};
 
 /// Uploads a file of this name.
 fn upload(server: &Server, name: &str, content: &str) -> ServerResponse {
@@ -31,9 +30,7 @@ fn link_of(body: &Json) -> Option<&str> {
 #[test]
 fn an_uploaded_file_is_linked_to_and_served_again_after_a_restart() {
     let (folder, receiver) = (TempDir::new().unwrap(), Receiver::accepting());
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
+    let port = free_port().to_string();
     let to = format!("ebbot={}", receiver.url());
     let arguments = ["--vendor", "ebbot", "--to", &to, "--files-port", &port];
     let server = Server::start_in(folder.path(), &arguments);
@@ -74,7 +71,9 @@ fn an_uploaded_file_is_linked_to_and_served_again_after_a_restart() {
 
 #[test]
 fn uploads_that_are_not_a_file_are_refused() {
-    let server = Server::start(&["--vendor", "ebbot"]);
+    // Another server of this machine may serve files at the default port.
+    let port = free_port().to_string();
+    let server = Server::start(&["--vendor", "ebbot", "--files-port", &port]);
     for name in ["", "a%2Fb.png", "..", "a%00.png", "a%0A.png", "%5Ca.png", &"x".repeat(256)] {
         let response = upload(&server, name, "x");
         assert_eq!(response.status, 422, "{name}: {}", response.body);
