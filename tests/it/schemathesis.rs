@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 use standin::emulator::describe_api;
 
-use crate::support::{LiveApi, Receiver, Server, request};
+use crate::support::{LiveApi, Receiver, Server, free_port, request};
 
 /// Operations whose responses Schemathesis checks.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance";
@@ -172,7 +172,9 @@ fn erxes_cookie(api: &LiveApi) -> String {
 #[ignore = "requires Schemathesis, whose program STANDIN_SCHEMATHESIS names"]
 fn schemathesis_finds_nothing_in_the_control_api() {
     let program = env::var("STANDIN_SCHEMATHESIS").unwrap();
-    let server = Server::start(&[]);
+    // Another server of this machine may serve files at the default port.
+    let port = free_port().to_string();
+    let server = Server::start(&["--files-port", &port]);
     // So that the numbers 1 and 1-1 mean something.
     let first = json!({"vendor": "ebbot", "scenario": "handover", "clock": "virtual"});
     server.ended(server.run(&first));
