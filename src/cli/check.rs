@@ -192,6 +192,7 @@ impl CheckRun<'_> {
         if let Some(config) = config {
             let setup = Setup::new(config, self.setup.catalog.clone());
             self.problems.extend(setup.check_config());
+            self.problems.extend(setup.check_on_open());
         }
     }
 

@@ -32,6 +32,20 @@ impl Setup {
         check(named, source, account, known).map_err(at_name)?;
         Ok(Some(Arc::clone(source)))
     }
+
+    /// Reports the problems of these scenarios at the configured revisions. A server checks them at those
+    /// that it emulates.
+    pub(super) fn check_on_open(&self) -> Problems {
+        let mut problems = Problems::new();
+        for (key, settings) in self.config.vendors.iter() {
+            // Problems of the account are reported with the other settings.
+            let account = self.vendor(&key.name).and_then(|vendor| self.account(&vendor));
+            if let (Some(_), Ok(account)) = (&settings.on_open, account) {
+                problems.note(self.on_open(&account, self.vendors()));
+            }
+        }
+        problems
+    }
 }
 
 /// Returns the path of a scenario, which is relative to the configuration, or the name of a bundled one.

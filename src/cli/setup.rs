@@ -153,13 +153,7 @@ impl Setup {
         let exists = |id: &str| self.catalog.contains(id);
         for (key, _) in self.config.vendors.iter().filter(|(key, _)| exists(&key.name)) {
             let vendor = self.vendor(&key.name);
-            let account = problems.note(vendor.and_then(|vendor| self.account(&vendor)));
-            let names_scenario = self.config.vendors.get(&key.name);
-            if names_scenario.is_some_and(|settings| settings.on_open.is_some())
-                && let Some(account) = account
-            {
-                problems.note(self.on_open(&account, self.vendors()));
-            }
+            problems.note(vendor.and_then(|vendor| self.account(&vendor)));
         }
         for endpoint in self.config.endpoints.iter().filter(|e| exists(&e.vendor)) {
             endpoint.resolve_headers(&mut problems);

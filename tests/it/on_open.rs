@@ -197,6 +197,18 @@ fn a_request_with_several_parts_plays_the_scenario_once() {
 }
 
 #[test]
+fn a_scenario_of_the_emulated_revision_does_not_prevent_a_reload() {
+    let folder = folder(&["liveperson"]);
+    let scenario = format!("vendors = [\"liveperson@2022\"]\n{BOT}");
+    fs::write(folder.path().join("bot.toml"), scenario).unwrap();
+    let mut server = start(folder.path(), "liveperson@2022");
+    let file = folder.path().join("standin.toml");
+    let settings = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("seed = 5\n{settings}")).unwrap();
+    server.process.read_stderr_until("reloaded the configuration");
+}
+
+#[test]
 fn a_scenario_that_cannot_be_played_is_reported_at_its_name() {
     let folder = folder(&["wotnot"]);
     let path = folder.path();
