@@ -37,10 +37,10 @@ impl Setup {
     /// that it emulates.
     pub(super) fn check_on_open(&self) -> Problems {
         let mut problems = Problems::new();
-        for (key, settings) in self.config.vendors.iter() {
+        let named = self.config.vendors.iter().filter(|(_, settings)| settings.on_open.is_some());
+        for (key, _) in named {
             // Problems of the account are reported with the other settings.
-            let account = self.vendor(&key.name).and_then(|vendor| self.account(&vendor));
-            if let (Some(_), Ok(account)) = (&settings.on_open, account) {
+            if let Ok(account) = self.vendor(&key.name).and_then(|vendor| self.account(&vendor)) {
                 problems.note(self.on_open(&account, self.vendors()));
             }
         }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::JournalError;
-use super::store::{ReadConnection, Seal, open_to_read, row_id, rows_of_run, seal};
+use super::store::{LAST_SEQ, ReadConnection, Seal, open_to_read, row_id, rows_of_run, seal};
 use crate::record::{
     PriorAttempts, PriorResults, Record, RecordKind, RecordPlace, RunFinished, RunStarted, Verdict,
     VerdictBuilder,
@@ -85,8 +85,8 @@ pub(super) struct Rows<'a> {
     journal: &'a Journal,
     run: i64,
     page: VecDeque<JournalRow>,
-    /// The last row of the last page, or `None` at the end.
-    last: Option<i64>,
+    /// The first number that the next page can have, or `None` at the end.
+    next: Option<i64>,
 }
 
 /// Iterates over the records of a run. Holds only a few of them in memory.
@@ -162,18 +162,15 @@ impl Journal {
     }
 
     pub(super) fn rows(&self, run: i64) -> Rows<'_> {
-        Rows { journal: self, run, page: VecDeque::new(), last: Some(-1) }
+        Rows { journal: self, run, page: VecDeque::new(), next: Some(0) }
     }
 
-    fn page(&self, run: i64, after: i64) -> Result<Vec<JournalRow>, JournalError> {
-        self.rows_after(run, after, PAGE_ROWS)
-    }
-
-    fn rows_after(&self, run: i64, after: i64, most: u32) -> Result<Vec<JournalRow>, JournalError> {
-        let query = "SELECT seq, record, seal FROM record WHERE id > ?1 AND id <= ?2 \
+    /// Returns rows of a run, from this number on, up to a number of them.
+    fn rows_from(&self, run: i64, seq: i64, most: u32) -> Result<Vec<JournalRow>, JournalError> {
+        let query = "SELECT seq, record, seal FROM record WHERE id BETWEEN ?1 AND ?2 \
                      ORDER BY id LIMIT ?3";
-        let (before, last) = rows_of_run(run);
-        self.select(query, (row_id(run, after).max(before), last, most), |row| {
+        let (_, last) = rows_of_run(run);
+        self.select(query, (row_id(run, seq), last, most), |row| {
             Ok(JournalRow { seq: row.get(0)?, text: row.get(1)?, seal: row.get(2)? })
         })
     }
@@ -213,7 +210,7 @@ impl Journal {
     fn record(&self, place: RecordPlace) -> Result<Record, JournalError> {
         let RecordPlace { run, seq } = place;
         let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-        let rows = self.rows_after(run, seq - 2, 2)?;
+        let rows = self.rows_from(run, seq - 1, 2)?;
         let changed = || {
             let reason = format!("run {run}, row {seq} was changed");
             JournalError::Damaged(self.path.clone(), reason)
@@ -240,7 +237,7 @@ impl Journal {
     pub fn run_numbers(&self) -> Result<Vec<i64>, JournalError> {
         // From the first row of one run to that of the next, without reading the rows between them.
         let query = "WITH RECURSIVE known(run) AS (SELECT min(id) >> 32 FROM record UNION ALL \
-                     SELECT (SELECT min(id) >> 32 FROM record WHERE id >= (known.run + 1) << 32) \
+                     SELECT (SELECT min(id) >> 32 FROM record WHERE id > (known.run << 32 | 4294967295)) \
                      FROM known WHERE known.run IS NOT NULL) \
                      SELECT run FROM known WHERE run IS NOT NULL";
         self.select(query, [], |row| row.get(0))
@@ -283,17 +280,18 @@ impl Iterator for Rows<'_> {
         // One query per page needs no open transaction, which would keep the writer from truncating
         // its log. Rows are never changed, so pages fit together.
         if self.page.is_empty()
-            && let Some(last) = self.last
+            && let Some(next) = self.next
         {
-            match self.journal.page(self.run, last) {
+            match self.journal.rows_from(self.run, next, PAGE_ROWS) {
                 Ok(page) => self.page = page.into(),
                 Err(error) => {
-                    self.last = None;
+                    self.next = None;
                     return Some(Err(error));
                 }
             }
             // In a damaged file a page can end before its start, and would be read again forever.
-            self.last = self.page.back().map(|row| row.seq).filter(|seq| *seq > last);
+            let after = self.page.back().map(|row| row.seq + 1);
+            self.next = after.filter(|after| (next + 1..=LAST_SEQ).contains(after));
         }
         self.page.pop_front().map(Ok)
     }

@@ -78,9 +78,9 @@ pub(super) fn check_rows(
         return Ok(()); // only the end of an interrupted run, which is not stored
     }
     let count = "SELECT count(*), (SELECT seal FROM record WHERE id = ?2) FROM record \
-                 WHERE id > ?1 AND id <= ?2";
+                 WHERE id BETWEEN ?1 AND ?2";
     let check = || -> rusqlite::Result<bool> {
-        let places = (row_id(run, from), row_id(run, last));
+        let places = (row_id(run, from + 1), row_id(run, last));
         connection.prepare_cached(count)?.query_row(places, |row| {
             let (rows, stored): (i64, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
             Ok(rows == last - from && stored.is_some_and(|stored| stored == seal))
@@ -95,7 +95,7 @@ pub(super) fn check_rows(
 
 /// Returns the last stored row of a run: a server continues the runs of an earlier process.
 fn last_row(connection: &Connection, run: i64) -> rusqlite::Result<LastRow> {
-    let last = "SELECT seq, seal FROM record WHERE id > ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1";
+    let last = "SELECT seq, seal FROM record WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
     let row = connection.prepare_cached(last)?.query_row(rows_of_run(run), |row| {
         let seal: Vec<u8> = row.get(1)?;
         let seal = Seal::try_from(seal.as_slice()).unwrap_or_default();
@@ -205,7 +205,7 @@ fn insert_fact(transaction: &Transaction<'_>, fact: &str) -> rusqlite::Result<()
 
 fn delete_run(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<()> {
     transaction.execute("INSERT OR IGNORE INTO expired (run) VALUES (?1)", [run])?;
-    transaction.execute("DELETE FROM record WHERE id > ?1 AND id <= ?2", rows_of_run(run))?;
+    transaction.execute("DELETE FROM record WHERE id BETWEEN ?1 AND ?2", rows_of_run(run))?;
     // The last position stays: the next record must not get its number.
     let positions = "DELETE FROM position WHERE run = ?1 AND id < (SELECT max(id) FROM position)";
     transaction.execute(positions, [run]).map(drop)

@@ -198,7 +198,7 @@ impl Journal {
     /// Returns the number of the last record of a run in the run; 0 if it has none.
     pub fn last_row(&self, run: i64) -> Result<u64, JournalError> {
         let query =
-            "SELECT coalesce(max(id), 0) & 4294967295 FROM record WHERE id > ?1 AND id <= ?2";
+            "SELECT coalesce(max(id), 0) & 4294967295 FROM record WHERE id BETWEEN ?1 AND ?2";
         let last = self.select(query, rows_of_run(run), |row| row.get::<_, i64>(0))?;
         Ok(last.first().map_or(0, |last| last.unsigned_abs()))
     }
@@ -250,7 +250,7 @@ impl Journal {
     /// Returns the runs of a server that have ended, and in which nothing has happened since this time.
     pub fn ended_before(&self, time: Timestamp) -> Result<Vec<i64>, JournalError> {
         let query = "SELECT run, (SELECT record FROM record \
-                     WHERE record.id >= position.run << 32 AND record.id < (position.run + 1) << 32 \
+                     WHERE record.id BETWEEN position.run << 32 AND position.run << 32 | 4294967295 \
                      ORDER BY record.id DESC LIMIT 1) FROM position WHERE kind = 'run.finished' \
                      ORDER BY run";
         let rows =

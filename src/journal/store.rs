@@ -90,14 +90,18 @@ const MIGRATIONS: &[&str] = &["
 ];
 
 /// Returns the number of a row of the table of records.
+// A damaged record can have any `seq`. It must not lead to the rows of another run.
 pub(super) fn row_id(run: i64, seq: i64) -> i64 {
-    (run << 32) + seq
+    run << 32 | seq.clamp(0, LAST_SEQ)
 }
 
-/// Returns the number before that of the first row of a run, and that of the last row that it can have.
+/// Returns the numbers of the first and the last row that a run can have.
 pub(super) fn rows_of_run(run: i64) -> (i64, i64) {
-    (row_id(run, 0) - 1, row_id(run, i64::from(u32::MAX)))
+    (row_id(run, 0), row_id(run, LAST_SEQ))
 }
+
+/// The greatest number of a row in its run.
+pub(super) const LAST_SEQ: i64 = u32::MAX as i64;
 
 /// Checksum of a row: the first half of a SHA-256. It detects damage; it is no signature.
 pub(super) type Seal = [u8; 16];

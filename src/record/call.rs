@@ -112,9 +112,14 @@ pub struct SentContent<'a> {
 const REDACTED: &str = "${call.secret}";
 
 impl CallRecord {
+    /// Returns whether its response is an error.
+    pub fn has_failed(&self) -> bool {
+        !(200..400).contains(&self.status)
+    }
+
     /// Returns whether it changes something or fails. Other calls log in, or only read.
     pub fn is_noteworthy(&self) -> bool {
-        self.acts || !(200..400).contains(&self.status)
+        self.acts || self.has_failed()
     }
 
     /// Describes it in a few words, such as `send_message (call 3)`.

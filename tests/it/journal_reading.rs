@@ -187,3 +187,27 @@ fn a_journal_of_an_older_format_is_read_and_continued() {
     let refused = journal.execute("DELETE FROM record WHERE run = 1", []).unwrap_err();
     assert!(refused.to_string().contains("append-only"), "{refused}");
 }
+
+#[test]
+fn rows_with_extreme_numbers_are_reported_and_end_no_reader_in_a_loop() {
+    let receiver = Receiver::accepting();
+    for id in [i64::MIN, i64::MAX, (i64::from(i32::MAX) << 32) + 1, -1] {
+        let folder = folder();
+        start(folder.path(), &receiver.url()).wait().unwrap();
+        let journal = Connection::open(folder.path().join("j.db")).unwrap();
+        let row = "INSERT INTO record SELECT ?1, record, seal FROM record LIMIT 1";
+        assert_eq!(journal.execute(row, [id]).unwrap(), 1);
+        drop(journal);
+        let mut doctor = Command::new(env!("CARGO_BIN_EXE_standin"))
+            .args(["journal", "doctor", "j.db"])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for(&mut doctor, || false);
+        let ended = doctor.try_wait().unwrap();
+        let _ = doctor.kill();
+        assert_eq!(ended.and_then(|status| status.code()), Some(3), "{id}");
+    }
+}

@@ -48,7 +48,7 @@ pub(in crate::platform) struct ApiChecker<'a> {
     pub(in crate::platform) documents: BTreeMap<String, DocumentRule>,
     /// The checked credentials, by name.
     pub(in crate::platform) credentials: BTreeMap<String, CredentialRule>,
-    /// The paths that the templates of the operation read which is checked.
+    /// The paths that the templates of the operation that is being checked read.
     pub(in crate::platform) reads: &'a RefCell<ArgumentPaths>,
     pub(in crate::platform) problems: &'a mut Problems,
 }
@@ -236,7 +236,7 @@ impl<'a> ApiChecker<'a> {
         auth.iter().map(|names| names.iter().map(|name| name.value.clone()).collect()).collect()
     }
 
-    /// Notes the parameters that credentials are.
+    /// Notes the parameters that are credentials.
     pub(super) fn note_credentials(&self, auth: &[Vec<String>]) {
         let rules = auth.iter().flatten().filter_map(|name| self.credentials.get(name));
         let names = rules.flat_map(CredentialRule::parameter_names);

@@ -18,7 +18,7 @@ form! {
         graphql: Option<GraphqlForm>,
         /// Host names at which clients expect the API, such as `api.acme.example` or `*.acme.example`.
         hosts: Vec<Spanned<String>>,
-        /// How web pages of this machine may call it [default: browsers do not let them].
+        /// How web pages of this machine may call it [default: they may not].
         cors: Option<CorsForm>,
         /// Headers of every response.
         header: TableOf<Spanned<String>>,

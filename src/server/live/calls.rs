@@ -163,13 +163,12 @@ impl CallFilter {
                 .flatten()
                 .any(|known| known == name)
         };
-        let failed = !(200..400).contains(&call.status);
         let is_included = self.before.is_none_or(|before| kept.id < before)
             && self.run.is_none_or(|run| kept.record.run == run)
             && conversation.is_none_or(|id| kept.conversation.as_deref() == Some(id))
             && self.vendor.as_deref().is_none_or(|vendor| *kept.vendor == *vendor)
             && self.operation.as_ref().is_none_or(has_name)
-            && self.failed.is_none_or(|only| only == failed);
+            && self.failed.is_none_or(|only| only == call.has_failed());
         // Not before, since it copies the texts.
         if is_included { CallSummary::of(kept) } else { None }
     }

@@ -44,14 +44,7 @@ impl LiveServer {
     }
 
     async fn start_client_run(&self, vendor: String) {
-        let request = RunRequest {
-            vendor,
-            source: Source::new(NAME, SCENARIO),
-            seed: None,
-            clock: ClockMode::Real(1.0),
-            conversations: 0,
-            is_paused: false,
-        };
+        let request = request(vendor, Source::new(NAME, SCENARIO), 0);
         // An error means that the server accepts no runs. The call gets 503 then.
         if let Ok(run) = self.start_checked(&request).await {
             run.begun().await;
@@ -60,18 +53,12 @@ impl LiveServer {
 
     /// Starts a run of the scenario for conversations that clients open, if the vendor has one.
     async fn start_on_open(&self, vendor: String) {
-        let known = self.on_open.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(source) = known.get(&vendor) else { return };
+        let known =
+            self.on_open.read().unwrap_or_else(PoisonError::into_inner).get(&vendor).cloned();
+        let Some(source) = known else { return };
         // In its newest version, if it has been reloaded.
-        let source = self.scenario(&source.name).unwrap_or_else(|_| Arc::clone(source));
-        let request = RunRequest {
-            vendor,
-            source,
-            seed: None,
-            clock: ClockMode::Real(1.0),
-            conversations: 1,
-            is_paused: false,
-        };
+        let source = self.scenario(&source.name).unwrap_or(source);
+        let request = request(vendor, source, 1);
         match self.start_checked(&request).await {
             Ok(run) => run.begun().await,
             Err(error) => {
@@ -80,4 +67,10 @@ impl LiveServer {
             }
         }
     }
+}
+
+/// A run that a call starts: in real time, like the clients.
+fn request(vendor: String, source: Arc<Source>, conversations: u32) -> RunRequest {
+    let clock = ClockMode::Real(1.0);
+    RunRequest { vendor, source, seed: None, clock, conversations, is_paused: false }
 }
