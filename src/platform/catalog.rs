@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::definition::Platform;
 use super::folder::{API, MAIN, PlatformFolder, revisions};
 use super::vendor_ref::{DOCS, VendorRef};
-use super::{check, coverage, overlay};
+use super::{check, coverage, overlay, variants};
 use crate::base::limits::MAX_TEMPLATE;
 use crate::diag::{
     NodeContent, Problem, Problems, Source, SourceSpan, SyntaxNode, Table, code, json, toml,
@@ -104,6 +104,7 @@ impl Catalog {
         let node = folder_layers.with_revision(node, revision, None);
         // After a syntax error, most other problems would be consequences of it.
         let Some(node) = node.filter(|_| !problems.broke_parsing()) else { return Err(problems) };
+        let node = variants::repeat(node, &mut problems);
         let templates = read_templates(&files, &mut problems);
         let platform = check::check(&node, revision, &templates, &mut problems);
         // The samples are those of the documentation, so they say nothing about other revisions.

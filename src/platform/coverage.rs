@@ -8,7 +8,7 @@ use crate::diag::{Key, NodeContent, Problem, Problems, SourceSpan, Spanned, Synt
 /// Sections that need no source: their values are our names and choices, not facts about a vendor.
 const WITHOUT_SOURCE: &[&str] = &[
     "id", "name", "docs", "extends", "revision", "drop", "rename", "show", "source", "brand",
-    "bot", "option", "fields",
+    "bot", "option", "fields", "variants",
 ];
 
 /// Checks that exactly one of `[[event]]`, `[silent]` and `[cannot]` covers each neutral event.

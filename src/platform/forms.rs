@@ -39,6 +39,9 @@ form! {
         /// Event types of the lower file to rename, as old name and new name. `*` matches the same
         /// text on both sides.
         rename: TableOf<Spanned<String>>,
+        /// Values of variants, by name of their list. An entry with `for` is repeated for each of a
+        /// list, with the value in place of `<NAME>`.
+        variants: TableOf<Vec<TableOf<Spanned<String>>>>,
         /// JSON style of payloads.
         json: JsonForm,
         /// Language whose spelling of numbers payloads use [default: javascript].
@@ -478,6 +481,8 @@ form! {
 form! {
     /// An event that the vendor sends.
     pub struct EventForm {
+        /// List of `[variants]` for each of which the entry is repeated.
+        repeated_for ("for"): Option<Spanned<String>>,
         /// Neutral event.
         on: Spanned<String>,
         /// Condition under which the event is sent.
@@ -615,6 +620,8 @@ crate::string_enum! {
 form! {
     /// An entity kind.
     pub struct EntityForm {
+        /// List of `[variants]` for each of which the entry is repeated.
+        repeated_for ("for"): Option<Spanned<String>>,
         /// Fields with their defaults.
         data: TableOf<SyntaxNode>,
         /// Fields that can be absent. One that is also in `data` has a default, and a step can

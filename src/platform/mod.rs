@@ -50,6 +50,7 @@ mod signing;
 mod source_form;
 mod subscription;
 mod synthesize;
+mod variants;
 mod vendor_ref;
 mod verification_scheme;
 mod verify;

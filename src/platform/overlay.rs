@@ -28,7 +28,8 @@ pub(super) fn without(mut node: SyntaxNode, section: &str) -> SyntaxNode {
     node
 }
 
-fn merge_nodes(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
+/// Merges tables key by key; a value replaces the one below.
+pub(super) fn merge_nodes(lower: SyntaxNode, upper: SyntaxNode) -> SyntaxNode {
     let span = upper.span.clone();
     match (lower.content, upper.content) {
         (NodeContent::Table(lower), NodeContent::Table(upper)) => {

@@ -484,12 +484,18 @@ fn fields_of_graphql_are_calls() {
     let messages: Vec<&Json> =
         lit["errors"].as_array().unwrap().iter().map(|e| &e["path"]).collect();
     assert_eq!(messages, [&json!(["b"]), &json!(["f"])]);
+    let candles =
+        "mutation { a: kindle(owner: \"Ada\") b: kindle(owner: \"Ada\") c: blow(owner: \"Ada\")
+        d: blow(owner: \"Ada\") }";
+    let lit = send("", candles, json!({})).json();
+    assert_eq!(lit["data"], json!({"a": "Ada", "b": null, "c": true, "d": null}));
+    assert_eq!(lit["errors"][0]["message"], "one candle each");
     let blue = send("", "{ lamps(glass: \"blue\") other: lamps(glass: \"clear\") }", json!({}));
     assert_eq!(blue.json()["data"], json!({"lamps": ["Ada"], "other": []}));
     let ear = "mutation($url: String!) { ear(url: $url) }";
     assert_eq!(send("", ear, json!({"url": receiver.url()})).json()["data"]["ear"], Json::Null);
     assert!(receiver.requests().iter().all(|sent| !sent.is_ping()));
-    let calls = api.calls(17);
+    let calls = api.calls(21);
     assert!(!format!("{calls:?}").contains("stale-and-old"));
     assert!(calls.iter().any(|call| call.element == Some(2)), "{calls:?}");
 }

@@ -149,6 +149,8 @@ form! {
 form! {
     /// What is asked at a route. The first operation that matches is performed.
     pub struct OperationForm {
+        /// List of `[variants]` for each of which the entry is repeated.
+        repeated_for ("for"): Option<Spanned<String>>,
         /// Name of the route.
         route: Spanned<String>,
         /// Unique name.
