@@ -431,7 +431,8 @@ fn welcome(live: &LiveServer, server: &OpenServer, apis: &ServedApis, millis: u6
     } else {
         shell_quote(&format!("Authorization: Bearer {}", server.token.expose()))
     };
-    let vendor = ids.first().copied().unwrap_or_default();
+    let with_receiver = live.vendors().iter().find(|vendor| !vendor.endpoints().is_empty());
+    let vendor = with_receiver.map(ServedVendor::id).or(ids.first().copied()).unwrap_or_default();
     let body = shell_quote(&format!(r#"{{"vendor":"{vendor}","scenario":"handover"}}"#));
     text += &format!(
         "\nStart a run on the page, or with:\n  curl {origin}/api/v1/runs -H {token} \\\n    \

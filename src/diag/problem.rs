@@ -196,6 +196,11 @@ impl Problems {
         self.0.iter()
     }
 
+    /// Returns the problems in the order of their discovery, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Problem> {
+        self.0.iter_mut()
+    }
+
     /// Returns true if there are no problems.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -30,6 +30,9 @@ pub struct OptionChoice {
 /// Text that stands for each value of the sender in the example of a signature.
 const EXAMPLE: &str = "123";
 
+/// Text that stands for the body in what is signed.
+const SIGNED_BODY: &str = "<body>";
+
 /// Instructions for the author of a receiver.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceiverGuide<'a> {
@@ -129,11 +132,14 @@ impl<'a> ReceiverGuide<'a> {
             .account
             .roots()
             .with("secret", &names)
-            .with_value("body", "the raw request body".into())
+            .with_value("body", SIGNED_BODY.into())
             .with_value("attempt", Value::Int(1));
         let (algorithm, encoding) = rule.method(&roots).ok()?;
         let key = rule.key.render(&roots);
-        let content = rule.content.render_captured(&roots, &described);
+        let content = match rule.content.render_captured(&roots, &described) {
+            content if content == SIGNED_BODY => "the raw request body".to_owned(),
+            content => format!("`{content}`, where {SIGNED_BODY} is the raw request body,"),
+        };
         let sender_values = rule.content.first_missing(SENDER_ROOTS, &CapturedTexts::default());
         let mut example = CapturedTexts::default();
         rule.content.describe(SENDER_ROOTS, |_| EXAMPLE.to_owned(), &mut example);
@@ -147,7 +153,7 @@ impl<'a> ReceiverGuide<'a> {
         let without = prefix.map(|prefix| format!(", without its prefix `{prefix}`,"));
         let key_bytes = format!("{key_bytes}{}", without.unwrap_or_default());
         let other_values = sender_values
-            .map(|_| format!(" and {EXAMPLE} for each value in angle brackets"))
+            .map(|_| format!(" and {EXAMPLE} for each other value in angle brackets"))
             .unwrap_or_default();
         Some(format!(
             "{shown} is the {algorithm} of {content} in {encoding}, with {key_bytes} as the key.\n\

@@ -9,7 +9,7 @@ use super::call_form::{ExpectForm, ExpectNoneForm};
 use super::expectation_form::{EventuallyForm, RequestForm};
 use super::forms::{
     AssignForm, CloseForm, CreateForm, DeleteForm, EmitForm, FlowForm, LabelForm, NoteForm,
-    OpenForm, PlainForm, RateForm, ReadForm, SayForm, SetForm, TypingForm, UpdateForm,
+    OpenForm, PlainForm, RateForm, ReadForm, SayForm, SetForm, StepForm, TypingForm, UpdateForm,
 };
 
 /// An action as written in the file, before it is checked.
@@ -136,6 +136,25 @@ pub(super) fn read_action(
         return None;
     };
     Some((key, action?))
+}
+
+/// Explains that an unknown key of an action belongs to its step. `reported` is the number of the
+/// problems that were found before this step.
+pub(super) fn point_to_step(step: &StepForm, reported: usize, problems: &mut Problems) {
+    let inside = |(action, node): &(Key, SyntaxNode), span: &SourceSpan| {
+        let key = node.as_table()?.0.iter().find(|(key, _)| key.span == *span)?.0.name.clone();
+        let help = format!("`{key}` is a key of the step: write it beside `{}`", action.name);
+        StepForm::KEYS.contains(&key.as_str()).then_some(help)
+    };
+    let unknown =
+        |problem: &&mut Problem| matches!(problem.code, code::UNKNOWN_KEY | code::UNKNOWN_DATA);
+    for problem in problems.iter_mut().skip(reported).filter(unknown) {
+        let help = problem
+            .span
+            .as_ref()
+            .and_then(|span| step.action.iter().find_map(|action| inside(action, span)));
+        problem.help = help.or_else(|| problem.help.take());
+    }
 }
 
 fn unknown(key: &Key, step_keys: &[&str]) -> Problem {

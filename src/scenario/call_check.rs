@@ -170,7 +170,7 @@ impl CallChecker<'_> {
         let known: BTreeSet<&str> =
             self.vendors.iter().flat_map(|vendor| vendor.api.call_names()).collect();
         if !known.contains(call.as_str()) {
-            let message = format!("no vendor has the call `{}`", call.value);
+            let message = format!("no vendor of the scenario has the call `{}`", call.value);
             let problem = Problem::at(&call.span, code::UNKNOWN_CALL, message);
             self.problems.push(problem.suggest_or_list(call, known));
         }
@@ -187,7 +187,10 @@ impl CallChecker<'_> {
         let known: BTreeSet<&str> = fields.into_iter().flatten().collect();
         let message = format!("the call `{call}` has no value `{name}`");
         let problem = Problem::at(span, code::UNKNOWN_DATA, message);
-        self.problems.push(if known.is_empty() {
+        let bare = name.strip_prefix("field.").filter(|bare| known.contains(bare));
+        self.problems.push(if let Some(bare) = bare {
+            problem.help(format!("write `{bare}`: only texts of the vendor's files need `field.`"))
+        } else if known.is_empty() {
             problem.help("write a JSON pointer into its body, such as `/text`")
         } else {
             problem.suggest_or_list(name, known)

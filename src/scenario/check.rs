@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 use url::Url;
 
-use super::actions::{ActionForm, read_action};
+use super::actions::{ActionForm, point_to_step, read_action};
 use super::call_check::{CallChecker, DeclaredCaptures};
 use super::call_form::OnForm;
 use super::capture::{Capture, CaptureSource, check_captures};
@@ -67,7 +67,9 @@ pub fn check(
     let (form, file) = (&form, source.name.as_str());
     let cast = cast::check(form, &variables.values, &mut problems);
     let texts = Texts::of(&cast, &variables.values);
-    let mut planner = ActionPlanner::new(form, &cast, &vendors, texts, &mut problems);
+    let is_only_vendor = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
+    let valid_names = if is_only_vendor { named_vendors(form, &vendors) } else { vendors.clone() };
+    let mut planner = ActionPlanner::new(form, &cast, &valid_names, texts, &mut problems);
     planner.attachments = attachments;
     let mut checker = ScenarioChecker {
         form,
@@ -92,7 +94,6 @@ pub fn check(
     let mut unsupported = BTreeMap::new();
     // Steps with problems are missing from the script, so the dry run would report their followers.
     if problems.is_empty() {
-        let is_only_vendor = form.vendors.as_ref().is_some_and(|vendors| vendors.len() == 1);
         let dry_run = DryCheck {
             cast: &cast,
             conversations: &conversations,
@@ -126,6 +127,15 @@ pub fn check(
         start: form.start.as_ref().map(|start| start.value),
     };
     problems.pointing_to_top(ScenarioForm::KEYS).into_result(Some(script))
+}
+
+/// Returns the vendors that the scenario names, or all if none of them exists.
+// A step that its only vendor does not support is an error anyway. With the names of this vendor, the
+// error points to the name and lists what could be meant.
+fn named_vendors(form: &ScenarioForm, vendors: &[Arc<Platform>]) -> Vec<Arc<Platform>> {
+    let named: Vec<_> =
+        vendors.iter().filter(|vendor| form.is_for(&vendor.reference())).cloned().collect();
+    if named.is_empty() { vendors.to_vec() } else { named }
 }
 
 /// Checks the tags of a scenario.
@@ -193,6 +203,7 @@ impl ScenarioChecker<'_> {
 
     fn check_step(&mut self, placed: &PlacedStep<'_>, entry: StepRound) -> Option<Step> {
         let step = placed.form;
+        let reported = self.problems().len();
         self.planner.scope.clone_from(&placed.scope);
         let action = read_action(&step.action, &step.span, StepForm::KEYS, self.planner.problems);
         for vendor in placed.only.iter().copied().flatten() {
@@ -208,6 +219,7 @@ impl ScenarioChecker<'_> {
         let captures = check_captures(&step.capture, &step.example, source, self.planner.problems);
         let planned = action
             .and_then(|(key, action)| Some((self.plan(step, &key, &action, &captures)?, key)));
+        point_to_step(step, reported, self.problems());
         let when = step.when.as_ref().map(|when| Arc::new(self.conditions(when)));
         // After the action is planned: a step cannot refer to itself.
         if let (Some(id), Some(full)) = (&step.id, placed.id()) {
@@ -291,7 +303,7 @@ impl ScenarioChecker<'_> {
     ) -> Option<ExpectationPlan> {
         let (texts, problems) = (&self.planner.texts, &mut *self.planner.problems);
         if matches!(action, ActionForm::Expect(_) | ActionForm::ExpectNone(_)) {
-            let mut checker = CallChecker { texts, vendors: self.vendors, problems };
+            let mut checker = CallChecker { texts, vendors: self.planner.vendors, problems };
             let captures = DeclaredCaptures { written: &step.capture, checked: captures };
             let plan = match action {
                 ActionForm::Expect(form) => checker.expect(form, captures, declared),
@@ -387,7 +399,7 @@ impl ScenarioChecker<'_> {
             actions.extend(action.map(|(key, action)| self.planner.plan(&action, &key)));
         }
         let (texts, problems) = (&self.planner.texts, &mut *self.planner.problems);
-        let mut checker = CallChecker { texts, vendors: self.vendors, problems };
+        let mut checker = CallChecker { texts, vendors: self.planner.vendors, problems };
         let pattern = checker.pattern(&form.call, form.matches.as_ref());
         let matches = form.matches.as_ref().map(Declared::to_json);
         let declared = json!(["on", form.call.value, matches, declared]);

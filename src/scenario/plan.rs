@@ -36,7 +36,7 @@ pub(super) const ASSIGNEE: &str = "assignee";
 pub(super) struct ActionPlanner<'a> {
     form: &'a ScenarioForm,
     cast: &'a [CastMember],
-    vendors: &'a [Arc<Platform>],
+    pub(super) vendors: &'a [Arc<Platform>],
     pub(super) texts: Texts,
     /// The files that messages link to; `None` if nobody has read them.
     pub(super) attachments: Option<Arc<Attachments>>,
@@ -215,11 +215,9 @@ impl<'a> ActionPlanner<'a> {
         let known = self.vendors.iter().filter_map(|vendor| vendor.kinds.get(&kind));
         let known: Vec<&FieldDefaults> = known.map(|kind| &kind.data).collect();
         if known.is_empty() {
-            let message = format!("no vendor has messages of kind `{kind}`");
-            let kinds = self.vendors.iter().flat_map(|vendor| vendor.kinds.keys());
-            let kinds: BTreeSet<&str> = kinds.map(String::as_str).collect();
-            self.problems
-                .push(Problem::at(span, code::UNKNOWN_KIND, message).suggest_or_list(&kind, kinds));
+            let message = format!("no vendor of the scenario has messages of kind `{kind}`");
+            let problem = Problem::at(span, code::UNKNOWN_KIND, message);
+            self.problems.push(self.suggest_kind(problem, &kind));
         } else {
             let what = format!("a message of kind `{kind}`");
             self.check_data(&form.data, &known, &what, &["by", "in", "kind", "text", "file"]);
@@ -234,6 +232,17 @@ impl<'a> ActionPlanner<'a> {
             ActionKind::Say { kind, text: String::new(), data: serde_json::Map::new() }.by(by?);
         let action = Action { dialog: dialog(form.in_.as_ref()), ..action };
         Some(ActionPlan { text, data: Some(data?), attachment, ..ActionPlan::ready(action) })
+    }
+
+    /// Suggests the kind that a vendor calls so, or the kinds that exist.
+    fn suggest_kind(&self, problem: Problem, word: &str) -> Problem {
+        let kinds = || self.vendors.iter().flat_map(|vendor| vendor.kinds.iter());
+        let meant: BTreeSet<&str> =
+            kinds().filter(|(_, kind)| kind.word == word).map(|(name, _)| name.as_str()).collect();
+        if meant.is_empty() {
+            return problem.suggest_or_list(word, kinds().map(|(name, _)| name.as_str()));
+        }
+        problem.help(format!("the vendor's word `{word}` is {} in scenarios", one_of(meant)))
     }
 
     /// Returns the file of a message. The problem of a file that could not be read is known already.

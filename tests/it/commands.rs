@@ -9,8 +9,8 @@ use socket2::{Domain, Socket, Type};
 use standin::base::clock::Clock;
 
 use crate::support::{
-    Background, ReceivedRequest, Receiver, Reply, accept, code, configured, standin, standin_in,
-    stderr, stdout,
+    Background, ReceivedRequest, Receiver, Reply, accept, code, configured, path, standin,
+    standin_in, stderr, stdout,
 };
 
 #[test]
@@ -400,6 +400,11 @@ fn secrets_describe_credentials_verification_and_handshake() {
         told.contains("Respond to an event with 2xx;"),
         "whatever ends a delivery well: {told}"
     );
+    let vendors = path("tests/vendors");
+    let till = ["secrets", "till", "--templates", vendors.to_str().unwrap()];
+    let told = stdout(&standin(&till));
+    let signed = "`<sent_at | epoch_secs>.<body>`, where <body> is the raw request body, in hex";
+    assert!(told.contains(signed), "{told}");
 }
 
 #[test]

@@ -56,14 +56,18 @@ fn a_run_is_started_and_judged_through_the_api() {
 }
 
 #[test]
-fn the_server_names_vendors_whose_documentation_differs_from_real_servers() {
-    for (vendor, expected) in [("liveperson,ebbot", true), ("liveperson@2022", false)] {
-        let mut server = Server::start(&["--vendor", vendor]);
+fn the_server_names_differing_documentation_and_shows_a_run_with_a_receiver() {
+    for (vendor, to, expected) in [
+        ("liveperson,ebbot", "ebbot=http://127.0.0.1:1", true),
+        ("liveperson@2022", "http://127.0.0.1:1", false),
+    ] {
+        let mut server = Server::start(&["--vendor", vendor, "--to", to]);
         let mut welcome = String::new();
         while !welcome.contains("Press Ctrl-C") {
             welcome += &server.process.line();
         }
         assert_eq!(welcome.contains("real servers of liveperson differ"), expected, "{welcome}");
+        assert_eq!(welcome.contains(r#"--json '{"vendor":"ebbot""#), expected, "{welcome}");
     }
 }
 

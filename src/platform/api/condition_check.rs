@@ -1,5 +1,7 @@
 //! Checks conditions: that the words exist, and that each condition that can occur has a response.
 
+use std::collections::BTreeSet;
+
 use super::act::ActTemplate;
 use super::condition::{CallCondition, ConditionWord, RefusalReason};
 use super::forms::{BodyProtocol, FindForm};
@@ -159,11 +161,21 @@ fn of_route(route: &RouteRule, rules: &ApiRules) -> Vec<CallCondition> {
     if route.body != BodyProtocol::None {
         conditions.push(CallCondition::bad_body());
     }
-    let is_graphql = route.body == BodyProtocol::Graphql;
-    if is_graphql || route.operations.iter().all(|operation| !operation.matches.is_empty()) {
+    if !covers_all_calls(route) {
         conditions.push(CallCondition::unknown_operation());
     }
     conditions
+}
+
+/// Returns true if an operation without conditions takes the calls that no other takes: one for each
+/// field of a GraphQL route.
+fn covers_all_calls(route: &RouteRule) -> bool {
+    let fields: BTreeSet<_> = route.operations.iter().map(|operation| &operation.field).collect();
+    !fields.is_empty()
+        && fields.into_iter().all(|field| {
+            let mut own = route.operations.iter().filter(|operation| operation.field == *field);
+            own.any(|operation| operation.matches.is_empty())
+        })
 }
 
 /// Returns the conditions of credentials.
