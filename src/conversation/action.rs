@@ -1,5 +1,7 @@
 //! Actions: what participants do, resolved from the steps of a script.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -45,6 +47,12 @@ pub enum ActionKind {
         assignee: Option<Actor>,
         /// Skill of the queue.
         skill: Option<String>,
+        /// Ids that the client has chosen, by name, in place of generated ones.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        ids: BTreeMap<String, String>,
+        /// Whether nothing else has a trace of the conversation.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        hidden: bool,
     },
     /// Sends a message.
     Say {

@@ -41,9 +41,10 @@ impl Conversation {
         at: Timestamp,
     ) -> Result<Event, InvalidAction> {
         match &action.kind {
-            ActionKind::Open { channel, assignee, skill } => {
+            ActionKind::Open { channel, assignee, skill, hidden, .. } => {
                 let event = self.open(by, channel, assignee.as_ref(), at)?;
                 self.skill.clone_from(skill);
+                self.hidden = *hidden;
                 Ok(event)
             }
             ActionKind::Say { kind, text, data, .. } => {

@@ -69,6 +69,11 @@ impl GeneratedIds {
         self.0 = std::mem::take(&mut self.0).into_iter().chain([id]).collect();
     }
 
+    /// Returns true if there is an id with this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|id| *id.name == *name)
+    }
+
     /// Returns the id with this name as a template value. Ids take precedence over fields of the
     /// model with the same name.
     pub(super) fn value(&self, name: &str) -> Option<Value<'_>> {

@@ -83,6 +83,8 @@ pub struct Conversation {
     pub channel: String,
     /// Open or closed, whether or not a survey follows; `None` before the first `open`.
     pub state: Option<ConversationState>,
+    /// Whether the vendor sends nothing about it, and no list has it.
+    pub hidden: bool,
     /// Time of opening.
     pub opened_at: Timestamp,
     /// Time of the last change; messages do not count as changes.
@@ -225,6 +227,7 @@ impl Conversation {
             number,
             channel: String::new(),
             state: None,
+            hidden: false,
             opened_at: Timestamp::UNIX_EPOCH,
             changed_at: Timestamp::UNIX_EPOCH,
             status_changed_at: Timestamp::UNIX_EPOCH,
@@ -438,6 +441,7 @@ crate::fields! {
         always channel: FieldType::Text => |c| c.channel.as_str().into();
         always state: FieldType::Word(ConversationState::NAMES) => |c| state_word(c).into();
         always stage: FieldType::Word(ConversationState::NAMES) => |c| c.stage().as_str().into();
+        always hidden: FieldType::Bool => |c| Value::Bool(c.hidden);
         always opened_at: FieldType::Time => |c| Value::Time(c.opened_at);
         always changed_at: FieldType::Time => |c| Value::Time(c.changed_at);
         always status_changed_at: FieldType::Time => |c| Value::Time(c.status_changed_at);

@@ -1,5 +1,6 @@
 //! The actions of a call: reads their values from the call and performs them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
@@ -277,6 +278,19 @@ impl ActReader<'_> {
         }
     }
 
+    /// Returns the ids that the call gives. An empty text is no id.
+    fn chosen_ids(
+        &self,
+        templates: &BTreeMap<String, InputTemplate>,
+    ) -> Result<BTreeMap<String, String>, CallError> {
+        let mut chosen = BTreeMap::new();
+        for (name, template) in templates {
+            let id = self.text(Some(template))?.filter(|id| !id.is_empty());
+            chosen.extend(id.map(|id| (name.clone(), id)));
+        }
+        Ok(chosen)
+    }
+
     fn table(&self, template: &InputTemplate) -> Result<Map<String, Json>, CallError> {
         match self.optional(Some(template))? {
             Some(Json::Object(table)) => Ok(table),
@@ -354,11 +368,13 @@ impl ActReader<'_> {
 
     fn action(&self, act: &ActTemplate) -> Result<Action, CallError> {
         let (by, kind) = match act {
-            ActTemplate::Open { by, channel, assignee, skill, .. } => {
+            ActTemplate::Open { by, channel, assignee, skill, ids, hidden, .. } => {
                 let channel = text_of(&self.required(channel)?);
                 let assignee = assignee.as_ref().map(|who| self.actor(who)).transpose()?;
                 let skill = self.text(skill.as_ref())?;
-                (by, ActionKind::Open { channel, assignee, skill })
+                let ids = self.chosen_ids(ids)?;
+                let hidden = self.optional(hidden.as_ref())? == Some(Json::Bool(true));
+                (by, ActionKind::Open { channel, assignee, skill, ids, hidden })
             }
             ActTemplate::Say { by, kind, text, data } => {
                 let text = self.text(text.as_ref())?.unwrap_or_default();

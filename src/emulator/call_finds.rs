@@ -23,7 +23,13 @@ impl AccountHost {
     ) -> Result<(), CallError> {
         let call = &incoming.call;
         let api = &self.routes.account.platform.api;
+        let upgrade = call.header("upgrade").unwrap_or_default();
+        let is_websocket = upgrade.eq_ignore_ascii_case("websocket");
         let found = api.route(call).map_err(|none| match none {
+            _ if is_websocket => {
+                let message = "WebSocket connections are not served: only HTTP requests";
+                CallError::new(CallCondition::not_found(), message)
+            }
             NoRoute::Path { nearest } => {
                 let message = format!("no route has the path `{}`", call.path);
                 work.record.nearest = nearest;
@@ -195,7 +201,8 @@ impl AccountHost {
         if keys.iter().any(|key| key.field == VISITOR) {
             let all = self.conversations.iter();
             let all = all.map(|(key, live)| (*key, live.actor.conversation()));
-            let found = all.filter(|(_, found)| found.state.is_some() && has_keys(found));
+            let found =
+                all.filter(|(_, found)| found.state.is_some() && !found.hidden && has_keys(found));
             return found.max_by_key(|(key, found)| (found.opened_at, *key)).map(|(key, _)| key);
         }
         let key = keys.iter().find_map(|key| self.registry.find(&key.value, conversation));

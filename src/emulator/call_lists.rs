@@ -222,8 +222,9 @@ fn of_conversations<'a>(conversations: &'a Conversations, keys: &[ListKey]) -> V
     };
     let opened = conversations.iter().filter_map(|(key, live)| {
         let conversation = live.actor.conversation();
-        let is_listed =
-            conversation.state.is_some() && keys.iter().all(|key| admits(conversation, key));
+        let is_listed = conversation.state.is_some()
+            && !conversation.hidden
+            && keys.iter().all(|key| admits(conversation, key));
         is_listed.then_some((conversation.opened_at, *key, conversation))
     });
     let mut opened: Vec<_> = opened.collect();

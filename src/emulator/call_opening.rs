@@ -1,5 +1,7 @@
 //! Opens the conversation of a call.
 
+use serde_json::Value as Json;
+
 use super::actor::ConversationActor;
 use super::call_work::{CallWork, WorkConversation};
 use super::host::AccountHost;
@@ -25,7 +27,8 @@ impl CallWork {
 }
 
 impl AccountHost {
-    /// Refuses to open a second conversation of a visitor, where the vendor admits one only.
+    /// Refuses to open a second conversation of a visitor, where the vendor admits one only, or with an
+    /// id.
     pub(super) fn refuse_second_conversation(&self, work: &CallWork) -> Result<(), CallError> {
         let single = work.operation.iter().flat_map(|operation| &operation.acts);
         let single = single.filter_map(|rule| match &rule.act {
@@ -39,6 +42,28 @@ impl AccountHost {
             };
             if self.conversations.values().any(|live| is_open(live.actor.conversation())) {
                 let message = "the visitor has an open conversation";
+                return Err(CallError::new(CallCondition::refused(RefusalReason::Open), message));
+            }
+        }
+        self.refuse_ids_in_use(work)
+    }
+
+    /// Refuses to open a conversation under an id that another one has.
+    fn refuse_ids_in_use(&self, work: &CallWork) -> Result<(), CallError> {
+        if work.has_found_conversation() {
+            return Ok(());
+        }
+        let get = |key| self.conversations.get(&key).map(|live| live.actor.conversation());
+        let acts = work.operation.iter().flat_map(|operation| &operation.acts);
+        let ids = acts.filter_map(|rule| match &rule.act {
+            ActTemplate::Open { ids, .. } => Some(ids.values()),
+            _ => None,
+        });
+        for template in ids.flatten() {
+            let chosen = template.render(&work.roots()).ok().flatten();
+            let Some(Json::String(id)) = chosen else { continue };
+            if self.registry.find(&id, get).is_some() {
+                let message = format!("there is a conversation with the id `{id}`");
                 return Err(CallError::new(CallCondition::refused(RefusalReason::Open), message));
             }
         }

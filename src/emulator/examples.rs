@@ -193,6 +193,8 @@ impl ExampleStage {
             channel: "web".into(),
             assignee: Some(member(Role::Bot)),
             skill: None,
+            ids: BTreeMap::new(),
+            hidden: false,
         };
         // A vendor whose conversations begin in another way has examples that need none.
         let outputs = actor.act(&[open.by(member(Role::Visitor))], AT, &[]).unwrap_or_default();

@@ -13,9 +13,11 @@ use crate::delivery::ConversationKey;
 pub(super) struct Registry(BTreeSet<(u64, ConversationKey)>);
 
 impl Registry {
-    /// Adds the ids of a conversation and its dialogs.
+    /// Adds the ids of a conversation and its dialogs. A hidden one is not found.
     pub(super) fn add(&mut self, key: ConversationKey, conversation: &Conversation) {
-        self.0.extend(ids(conversation).map(|id| (hash(&id), key)));
+        if !conversation.hidden {
+            self.0.extend(ids(conversation).map(|id| (hash(&id), key)));
+        }
     }
 
     /// Removes the ids of a conversation.

@@ -1,5 +1,6 @@
 //! Generates the vendor's ids and message bodies for the objects of a conversation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
@@ -23,8 +24,14 @@ pub(super) struct IdGenerator<'a> {
 }
 
 impl IdGenerator<'_> {
-    /// Generates the ids of a conversation and its dialogs. `seeds` is the conversation's scope.
-    pub(super) fn conversation(self, conversation: &mut Conversation, seeds: &SeedScope) {
+    /// Generates the ids of a conversation and its dialogs, except those that the client has chosen.
+    /// `seeds` is the conversation's scope.
+    pub(super) fn conversation(
+        self,
+        conversation: &mut Conversation,
+        chosen: &BTreeMap<String, String>,
+        seeds: &SeedScope,
+    ) {
         let ids = &self.account.platform.ids;
         let visitor = conversation.visitor().cloned();
         let outer = match &visitor {
@@ -32,6 +39,9 @@ impl IdGenerator<'_> {
             None => self.account.roots(),
         };
         let scope = seeds.within("conversation");
+        for (name, id) in chosen {
+            conversation.ids.insert(&name.as_str().into(), id.clone().into());
+        }
         ids.generate(IdOwner::Conversation, conversation, |c| &mut c.ids, &outer, &scope);
         // The ids of dialogs may use those of the conversation: a snapshot, because the dialogs
         // inside it change meanwhile.

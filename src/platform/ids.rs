@@ -127,8 +127,8 @@ impl IdRules {
         }
     }
 
-    /// Generates the ids of an object and stores each in the map that `ids` returns, so that the
-    /// next template can use it.
+    /// Generates the ids that an object does not have yet, and stores each in the map that `ids`
+    /// returns, so that the next template can use it.
     pub(super) fn generate<T: Object>(
         &self,
         owner: IdOwner,
@@ -138,6 +138,9 @@ impl IdRules {
         seeds: &SeedScope,
     ) {
         for (name, template) in self.0.get(&owner).into_iter().flatten() {
+            if ids(object).has(name) {
+                continue;
+            }
             let value = template.value(&outer.clone().with(owner.root(), object), seeds, name);
             ids(object).insert(name, value);
         }

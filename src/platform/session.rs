@@ -226,7 +226,11 @@ impl Session {
         let generator = IdGenerator { account: &account };
         let conversation = &mut self.conversation;
         match event.kind {
-            EventKind::ConversationOpened => generator.conversation(conversation, &self.seeds),
+            EventKind::ConversationOpened => {
+                if let ActionKind::Open { ids, .. } = &action.kind {
+                    generator.conversation(conversation, ids, &self.seeds);
+                }
+            }
             EventKind::MessageSent => {
                 generator.message(conversation, event.messages[0], &seeds)?;
             }
@@ -242,15 +246,17 @@ impl Session {
         }
         event.ids = self.event_ids(&seeds);
         let rules = match emitted {
-            _ if requested.quiet => Vec::new(),
+            _ if requested.quiet || self.conversation.hidden => Vec::new(),
             Some(rule) => vec![rule],
             None => self.matching_rules(&account.platform, &event),
         };
         let payloads = self.payloads(&rules, &event, subscriptions, &seeds)?;
         let lost = lost_fields(requested, &action, &account.platform, &rules);
-        let silent = payloads
-            .is_empty()
-            .then(|| if requested.quiet { QUIET.to_owned() } else { self.silence_reason(&event) });
+        let silent = payloads.is_empty().then(|| match self.conversation.hidden {
+            true => HIDDEN.to_owned(),
+            false if requested.quiet => QUIET.to_owned(),
+            false => self.silence_reason(&event),
+        });
         Ok(ActionResult { event, payloads, silent, lost })
     }
 
@@ -494,6 +500,9 @@ impl Session {
 
 /// Why nothing is sent for a quiet action.
 const QUIET: &str = "the vendor sends nothing for what this call does";
+
+/// Why nothing is sent for an action in a hidden conversation.
+const HIDDEN: &str = "the vendor does not store this conversation";
 
 /// Returns the event as headers and signatures name it.
 fn event_facts(rule: &EventRule, event: &Event) -> Arc<EventFacts> {

@@ -174,9 +174,14 @@ fn repair(conversation: &mut Conversation, error: &InvalidAction, action: Action
     };
     let by = Actor::Member(by.to_string());
     let open = match error {
-        InvalidAction::NotOpened => {
-            ActionKind::Open { channel: String::new(), assignee: None, skill: None }.by(by)
+        InvalidAction::NotOpened => ActionKind::Open {
+            channel: String::new(),
+            assignee: None,
+            skill: None,
+            ids: BTreeMap::new(),
+            hidden: false,
         }
+        .by(by),
         InvalidAction::Closed => ActionKind::Reopen.by(by),
         _ => return false,
     };

@@ -1,5 +1,6 @@
 //! The conversation model: which actions it refuses, and that its field tables match its values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -45,8 +46,14 @@ fn actor(name: &str) -> Actor {
 }
 
 fn open(assignee: &str) -> Action {
-    ActionKind::Open { channel: "web".into(), assignee: Some(actor(assignee)), skill: None }
-        .by(actor("visitor"))
+    ActionKind::Open {
+        channel: "web".into(),
+        assignee: Some(actor(assignee)),
+        skill: None,
+        ids: BTreeMap::new(),
+        hidden: false,
+    }
+    .by(actor("visitor"))
 }
 
 fn say(by: &str) -> Action {

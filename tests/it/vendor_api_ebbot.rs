@@ -135,15 +135,12 @@ fn an_incoming_webhook_sets_variables_starts_scenarios_and_refuses_what_it_does_
     assert_eq!(incoming(&api, &set).json()["data"]["chatId"], *chat);
     let start =
         json!({"type": "scenario", "chatId": chat, "value": {"scenario": "1_2", "state": "3"}});
-    assert_eq!(incoming(&api, &start).status, 200);
+    assert_eq!(incoming(&api, &start).json()["data"]["scenario"]["id"], "1_2");
     let sent = webhooks(&receiver, 8);
     let topics: Vec<&Json> = sent.iter().map(|body| &body["topic"]).collect();
     assert_eq!(topics[4..], ["chat.data.update", "chat.scenario.run"]);
     assert_eq!(sent[5]["data"]["scenario"]["id"], "1_2");
 
-    let sandbox = incoming(&api, &json!({"type": "text", "sandbox": true, "value": "x"})).json();
-    assert_eq!(sandbox["data"]["sandbox"], true);
-    assert!(sandbox["data"].get("chatId").is_none(), "{sandbox}");
     for (body, status) in [
         (json!({"type": "text", "value": "x", "chatId": "none"}), 404),
         (json!({"type": "text"}), 400),
@@ -158,10 +155,48 @@ fn an_incoming_webhook_sets_variables_starts_scenarios_and_refuses_what_it_does_
     assert_eq!((unknown.status, &unknown.json()["message"]), (404, &json!("Webhook not found")));
     assert_eq!(receiver.events().len(), 8);
 
-    let calls = api.calls(12);
+    let calls = api.calls(11);
     let text = format!("{calls:?}");
     assert!(!text.contains(api.secret("webhook_id")) && !text.contains("a-made-up-webhook"));
     assert_eq!(calls[0].call.as_deref(), Some("send_message"));
+}
+
+#[test]
+fn the_bot_responds_in_sandbox_mode_and_nothing_else_has_a_trace_of_the_chat() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    let script = r#"
+        [[step]]
+        expect = { call = "send_message", match = { text = "Hello" } }
+        [[step]]
+        say = { by = "bot", text = "Hi, I am the bot" }
+    "#;
+    let stored = say(&api, None, "Is it stored?")["data"]["chatId"].clone();
+    wait_for_events(&receiver, 3);
+    for number in [2, 3] {
+        play(&api, number, script);
+        // In sandbox mode, there is no chat to continue.
+        let body = json!({"type": "text", "sandbox": true, "value": "Hello", "chatId": stored});
+        let response = incoming(&api, &body).json();
+        assert_eq!(answers(&response), ["Hi, I am the bot"], "{response:#}");
+        let data = &response["data"];
+        assert_eq!(data["sandbox"], true);
+        assert!(data.get("chatId").is_none() && data["answers"][0].get("chatId").is_none());
+    }
+    for (kind, value) in
+        [("variable", json!({"name": "a", "value": 1})), ("scenario", json!({"scenario": "1_2"}))]
+    {
+        let response = incoming(&api, &json!({"type": kind, "sandbox": true, "value": value}));
+        assert_eq!((response.status, &response.json()["data"]["sandbox"]), (200, &json!(true)));
+    }
+    let get =
+        format!("GET /api/chats/company_chats HTTP/1.1\r\nx-api-key: {}", api.secret("api_key"));
+    let list = request(&api.address, &get, "").json();
+    assert_eq!((&list["total"], &list["data"][0]["id"]), (&json!(1), &stored), "{list:#}");
+    say(&api, stored.as_str(), "Is it stored now?");
+    let sent = wait_for_events(&receiver, 5);
+    let about = |body: &Json| body["data"]["id"] == stored || body["data"]["chatId"] == stored;
+    assert!(sent.len() == 5 && sent.iter().all(about), "{sent:#?}");
 }
 
 #[test]
@@ -208,8 +243,21 @@ fn a_session_of_the_widget_uploads_files() {
     assert_eq!(again["existing"], true);
     assert_eq!(again["data"]["session"]["chatId"], session["chatId"]);
     assert_ne!(again["data"]["token"], fresh["data"]["token"]);
+    // The official client chooses the id.
+    let chosen = json!({"botId": bot, "chatId": "1767603600000-5e3f"});
+    for existing in [false, true] {
+        let own = start(&chosen).json();
+        assert_eq!(own["data"]["session"]["chatId"], "1767603600000-5e3f");
+        assert_eq!(own["existing"], existing);
+    }
     assert_eq!(start(&json!({"botId": "eb0", "chatId": null})).json()["message"], "Bot not found");
-    wait_for_events(&receiver, 1);
+    let sent = wait_for_events(&receiver, 2);
+    assert!(sent.iter().any(|body| body["data"]["id"] == "1767603600000-5e3f"), "{sent:?}");
+    let transcript = format!(
+        "GET /api/chats/company_chats/1767603600000-5e3f/transcript HTTP/1.1\r\nx-api-key: {}",
+        api.secret("api_key")
+    );
+    assert_eq!(request(&api.address, &transcript, "").json()["data"]["id"], "1767603600000-5e3f");
 
     let token = fresh["data"]["token"].as_str().unwrap();
     let presign = |token: &str| {
@@ -241,6 +289,29 @@ fn a_session_of_the_widget_uploads_files() {
     assert_eq!(presign(token).status, 401);
     let text = format!("{:?}", api.calls(10));
     assert!(!text.contains(token), "{text}");
+}
+
+#[test]
+fn the_widget_gets_its_configuration_and_no_websocket() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("ebbot", &receiver);
+    let bot = api.account.values["bot_id"].as_str().unwrap();
+    for (folder, name, status) in
+        [("", bot, 200), ("/v1/AUTH_1/production", bot, 200), ("", "eb0", 404)]
+    {
+        let head = format!("GET {folder}/configs/{name}.json?t=1767603600000 HTTP/1.1");
+        let response = request(&api.address, &head, "");
+        assert_eq!(response.status, status, "{head}");
+        assert_eq!(response.json()["scenario"]["answers"].is_array(), status == 200);
+    }
+    let upgrade = format!(
+        "GET /api/asyngular/?botId={bot}&chatId=1 HTTP/1.1\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Version: 13"
+    );
+    assert_eq!(request(&api.address, &upgrade, "").status, 404);
+    let why = api.calls(4)[3].why.clone().unwrap_or_default();
+    assert!(why.contains("WebSocket connections are not served"), "{why}");
 }
 
 #[test]

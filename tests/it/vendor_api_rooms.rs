@@ -90,3 +90,50 @@ fn a_call_finds_the_newest_open_conversation_of_a_visitor() {
     let stranger = post(&api, "guests/0", &header, &json!({"text": "here again"}));
     assert_eq!(stranger.json()["error"], "unknown.conversation");
 }
+
+#[test]
+fn a_client_chooses_the_id_of_the_conversation_that_it_opens() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap();
+    let header = format!("X-Door: {}", api.secret("door"));
+    let enter = |room: &Json| {
+        let body = json!({"guest": {"key": "g7"}, "words": [{"said": "hello"}], "room": room});
+        post(&api, &format!("rooms?hint={house}"), &header, &body)
+    };
+    assert_eq!(enter(&json!("blue")).json()["room"], "blue");
+    let text = format!("{:?}", wait_for_events(&receiver, 2));
+    assert!(text.contains("blue#main"), "the ids of dialogs use it: {text}");
+    // Its id is taken, and a generated one replaces an empty one.
+    let again = enter(&json!("blue"));
+    assert_eq!((again.status, &again.json()["sorry"]), (409, &json!("refused.open")));
+    let generated = enter(&json!("")).json()["room"].as_str().unwrap().to_owned();
+    assert!(generated.starts_with(house), "{generated}");
+    assert_eq!(enter(&json!(["blue"])).status, 422);
+    let said = json!({"what": "say", "text": "still here"});
+    assert_eq!(api.post("token", &format!("/{house}/rooms/blue"), &said).status, 200);
+}
+
+#[test]
+fn a_hidden_conversation_causes_no_webhook_and_is_found_by_no_call() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap();
+    let header = format!("X-Door: {}", api.secret("door"));
+    let enter = |unseen: Json| {
+        let guest = json!({"guest": {"key": "g7"}, "words": [{"said": "hello"}], "unseen": unseen});
+        post(&api, &format!("rooms?hint={house}"), &header, &guest).json()
+    };
+    let hidden = enter(json!(true));
+    let room = hidden["room"].as_str().unwrap();
+    let said = json!({"what": "say", "text": "still here"});
+    assert_eq!(api.post("token", &format!("/{house}/rooms/{room}"), &said).status, 404);
+    let back = format!("guests/{}", hidden["guest"]["hat"]);
+    assert_eq!(post(&api, &back, &header, &json!({"text": "here again"})).status, 403);
+    let list = format!("GET /{house}/guests HTTP/1.1");
+    assert_eq!(request(&api.address, &list, "").json(), json!([]));
+    assert!(enter(json!("true"))["room"].is_string());
+    assert_eq!(request(&api.address, &list, "").json().as_array().unwrap().len(), 1);
+    let text = format!("{:?}", wait_for_events(&receiver, 2));
+    assert!(!text.contains(room), "{text}");
+}

@@ -56,6 +56,10 @@ pub enum ActTemplate {
         skill: Option<InputTemplate>,
         /// Whether the visitor can have one open conversation only.
         single: bool,
+        /// Ids that the client chooses, by name.
+        ids: BTreeMap<String, InputTemplate>,
+        /// Whether the vendor does not store it.
+        hidden: Option<InputTemplate>,
     },
     /// Sends a message.
     Say {

@@ -8,7 +8,8 @@ use super::credential::CredentialRule;
 use super::documents::DocumentRule;
 use super::find::{person_data, table_template};
 use super::forms::{
-    ActForm, CreateActForm, EmitActForm, LabelActForm, LinkActForm, SayActForm, SubscribeActForm,
+    ActForm, CreateActForm, EmitActForm, LabelActForm, LinkActForm, OpenActForm, SayActForm,
+    SubscribeActForm,
 };
 use crate::base::text::one_of;
 use crate::conversation::{LabelAction, Role};
@@ -63,6 +64,8 @@ pub(super) struct ActChecker<'a> {
     pub(super) has_surveys: bool,
     /// Secrets of the account.
     pub(super) secrets: Vec<&'a str>,
+    /// Names of the ids of a conversation.
+    pub(super) conversation_ids: Vec<&'a str>,
     /// Kinds of documents.
     pub(super) documents: &'a BTreeMap<String, DocumentRule>,
     /// Types of entities, by kind.
@@ -167,15 +170,7 @@ impl ActChecker<'_> {
 
     fn act_in_conversation(&mut self, form: &ActForm) -> Option<ActTemplate> {
         if let Some(form) = &form.open {
-            let by = self.who(&form.by);
-            let channel = self.input(&form.channel);
-            let assignee = match &form.assignee {
-                Some(assignee) => Some(self.who(assignee)?),
-                None => None,
-            };
-            let skill = self.optional_input(form.skill.as_ref())?;
-            let single = form.single.as_ref().is_some_and(|single| single.value);
-            return Some(ActTemplate::Open { by: by?, channel: channel?, assignee, skill, single });
+            return self.open(form);
         }
         if let Some(form) = &form.say {
             return self.say(form);
@@ -402,6 +397,29 @@ impl ActChecker<'_> {
         }
         let (by, data) = (self.who(&form.by), self.table(&form.data, &form.span));
         Some(ActTemplate::Emit { by: by?, event_type: event_type.value.clone(), data: data? })
+    }
+
+    fn open(&mut self, form: &OpenActForm) -> Option<ActTemplate> {
+        let (by, channel) = (self.who(&form.by), self.input(&form.channel));
+        let assignee = match &form.assignee {
+            Some(assignee) => Some(self.who(assignee)?),
+            None => None,
+        };
+        let skill = self.optional_input(form.skill.as_ref())?;
+        let single = form.single.as_ref().is_some_and(|single| single.value);
+        let mut ids = BTreeMap::new();
+        for (key, node) in form.ids.iter() {
+            if !self.conversation_ids.contains(&key.name.as_str()) {
+                let message = format!("conversations have no id `{}`", key.name);
+                let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
+                let known = self.conversation_ids.iter().copied();
+                self.problems.push(problem.suggest_or_list(&key.name, known));
+            }
+            ids.extend(self.input(node).map(|template| (key.name.clone(), template)));
+        }
+        let hidden = self.optional_input(form.hidden.as_ref())?;
+        let (by, channel) = (by?, channel?);
+        Some(ActTemplate::Open { by, channel, assignee, skill, single, ids, hidden })
     }
 
     fn subscribe(&mut self, form: &SubscribeActForm) -> Option<ActTemplate> {

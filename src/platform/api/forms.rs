@@ -314,6 +314,12 @@ form! {
         /// Refuses the call as `refused.open` if the visitor has an open conversation
         /// [default: false].
         single: Option<Spanned<bool>>,
+        /// Ids that the client chooses, by their names in `[ids]`. An id without a value is
+        /// generated.
+        ids: TableOf<SyntaxNode>,
+        /// Whether the vendor does not store the conversation: it sends nothing about it, no list has
+        /// it, and no other call finds it [default: false].
+        hidden: Option<SyntaxNode>,
     }
 }
 

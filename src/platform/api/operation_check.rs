@@ -18,7 +18,7 @@ use super::operation_source::OperationSource;
 use super::read_arguments::{ReadArguments, path_of_pointer};
 use super::response::ResponseRule;
 use super::rules::{CallWarning, OperationRule, SplitRule};
-use crate::diag::{Problem, Problems, code};
+use crate::diag::{Problem, Problems, TableOf, code};
 use crate::platform::forms::{ConversationForm, EventForm};
 use crate::platform::ids::{IdOwner, of_role};
 use crate::platform::source_form::Certainty;
@@ -126,6 +126,13 @@ impl ApiChecker<'_> {
             event_types: self.form.event.iter().flat_map(event_names).collect(),
             has_surveys: self.form.conversation.as_ref().is_some_and(ConversationForm::has_surveys),
             secrets: self.form.secret.names().collect(),
+            conversation_ids: self
+                .form
+                .ids
+                .get("conversation")
+                .into_iter()
+                .flat_map(TableOf::names)
+                .collect(),
             files: names(&|kind| kind == FindKind::File),
             entities: self.entities,
             named_entities: names(&|kind| kind == FindKind::Entity),
