@@ -131,6 +131,10 @@ pub enum ActionKind {
         fields: Map<String, Json>,
         /// Names of the fields that have no value, not even their default.
         unset: Vec<String>,
+        /// Ids that are not generated, by name.
+        // Boxed, because it is rare and actions are many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ids: Option<Box<BTreeMap<String, String>>>,
     },
     /// Updates an entity.
     Update {

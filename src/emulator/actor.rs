@@ -274,6 +274,11 @@ impl ConversationActor {
         self.session.adopt_visitor(person)
     }
 
+    /// Gives the conversation to another visitor, also what the earlier one has written.
+    pub(super) fn hand_over(&mut self, person: &Person) {
+        self.session.hand_over(person);
+    }
+
     /// Returns the call with which the receiver has to open the conversation, if the script expects that.
     pub(super) fn opening(&self) -> Option<CallExpectation> {
         self.script.as_ref()?.opening(self.session.conversation())

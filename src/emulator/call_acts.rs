@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use super::call_work::{
-    CallStop, CallWork, FoundDocument, FoundEntity, FoundFile, WorkConversation, unreadable,
+    CallStop, CallWork, FoundDocument, FoundEntity, FoundFile, FoundList, WorkConversation,
+    unreadable,
 };
 use super::people::{People, PersonKey, changed, create, text_of};
 use super::requested::{NamedByCall, PersonRef, RequestedAction};
@@ -130,13 +131,7 @@ impl CallWork {
             ActTemplate::Store { file } => self.store_file(file),
             ActTemplate::Issue { credential, claims } => {
                 let claims = reader.table(claims)?;
-                let account = Arc::clone(&self.account);
-                let (at, number, roots) = (self.received_at, self.record.number, account.roots());
-                let seeds = account.fixed_seeds();
-                let issuing = Issuing { claims, at, number, roots: &roots, seeds };
-                let rule = account.platform.api.credentials.get(credential);
-                let issued = rule.and_then(|rule| rule.issue(issuing));
-                self.issued.extend(issued.map(|issued| (credential.clone(), issued)));
+                self.issue(credential, claims);
                 Ok(())
             }
             ActTemplate::Revoke { credential } => {
@@ -150,9 +145,21 @@ impl CallWork {
                 let names = people.into_iter().cloned().collect::<Vec<_>>();
                 if let ActionKind::Create { name, .. } = &action.kind {
                     let (name, entity) = (kind.clone(), name.clone());
-                    self.found_entities.push(FoundEntity { name, entity });
+                    self.found_entities.push(FoundEntity { name, entity, other: None });
                 }
-                self.perform_action(&action, &names, scope)
+                self.perform_action(None, &action, &names, scope)
+            }
+            ActTemplate::UpdateEntity { entity, .. } | ActTemplate::DeleteEntity { entity, .. } => {
+                let people = reader.people_of(act).into_iter().cloned().collect::<Vec<_>>();
+                let actions = reader.actions_on(act, entity, quiet)?;
+                for (other, action) in actions {
+                    self.perform_action(other, &action, &people, scope)?;
+                }
+                Ok(())
+            }
+            ActTemplate::HandOver { conversation, to } => {
+                self.hand_over(conversation, to);
+                Ok(())
             }
             // The call is about a conversation that is there.
             ActTemplate::Open { .. } if self.has_found_conversation() => Ok(()),
@@ -160,8 +167,32 @@ impl CallWork {
                 let action = Action { quiet, ..reader.action(act)? };
                 let people = reader.people_of(act);
                 let names = people.into_iter().cloned().collect::<Vec<_>>();
-                self.perform_action(&action, &names, scope)
+                self.perform_action(None, &action, &names, scope)
             }
+        }
+    }
+
+    /// Issues a token, which is kept if the call succeeds.
+    fn issue(&mut self, credential: &str, claims: Map<String, Json>) {
+        let account = Arc::clone(&self.account);
+        let (at, number, roots) = (self.received_at, self.record.number, account.roots());
+        let seeds = account.fixed_seeds();
+        let issuing = Issuing { claims, at, number, roots: &roots, seeds };
+        let rule = account.platform.api.credentials.get(credential);
+        let issued = rule.and_then(|rule| rule.issue(issuing));
+        self.issued.extend(issued.map(|issued| (credential.to_owned(), issued)));
+    }
+
+    /// Notes who gets conversations if the call succeeds.
+    fn hand_over(&mut self, conversation: &str, to: &WhoRef) {
+        let WhoRef::Found(person) = to else { return };
+        let heir = self.person(person).cloned();
+        if self.found_as.as_deref() == Some(conversation) {
+            self.heir.clone_from(&heir);
+        }
+        for other in self.conversations_named(conversation) {
+            let places = self.others.get_mut(other).into_iter();
+            places.for_each(|place| place.heir.clone_from(&heir));
         }
     }
 
@@ -221,23 +252,42 @@ impl CallWork {
         Ok(())
     }
 
+    /// Performs an action in the conversation of the call, or in one of the others.
     fn perform_action(
         &mut self,
+        other: Option<usize>,
         action: &Action,
         people: &[Person],
         scope: &ActScope<'_>,
     ) -> Result<(), CallStop> {
-        let at = self.at;
-        let Some(WorkConversation { live, unit, .. }) = &mut self.conversation else {
+        let place = match other.and_then(|other| self.others.get_mut(other)) {
+            Some(other) => {
+                Some((&mut other.conversation, &mut other.unit, &mut other.outputs, other.at))
+            }
+            None => {
+                let own = self.conversation.as_mut();
+                own.map(|own| (own, &mut self.unit, &mut self.outputs, self.at))
+            }
+        };
+        let Some((WorkConversation { live, unit, .. }, requested, outputs, at)) = place else {
             let message = "the call has no conversation";
             return Err(CallError::new(CallCondition::unknown("conversation"), message).into());
         };
         people.iter().for_each(|person| live.actor.admit(person));
         let named = people.iter().map(PersonRef::to).collect();
-        self.unit.actions.push(RequestedAction { action: action.clone(), people: named });
-        let outputs = live.actor.perform(unit, action, at, scope.subscriptions);
-        self.outputs.extend(outputs.map_err(CallError::from)?);
+        requested.actions.push(RequestedAction { action: action.clone(), people: named });
+        let performed = live.actor.perform(unit, action, at, scope.subscriptions);
+        outputs.extend(performed.map_err(CallError::from)?);
         Ok(())
+    }
+
+    /// Returns the places of the conversations of a list.
+    fn conversations_named(&self, name: &str) -> Vec<usize> {
+        let lists = self.found_lists.iter().filter_map(|list| match list {
+            FoundList::Conversations(own, all) if own == name => Some(all),
+            _ => None,
+        });
+        lists.flatten().filter_map(|found| found.other).collect()
     }
 }
 
@@ -360,10 +410,34 @@ impl ActReader<'_> {
         })
     }
 
-    /// Returns the name in the conversation of an entity.
-    fn entity(&self, name: &str) -> Result<String, CallError> {
-        let found = self.work.entity(name).map(str::to_owned);
-        found.ok_or_else(|| CallError::new(CallCondition::unknown(name), "there is no such entity"))
+    /// Returns the actions on the entities with a name, each with its place in the call.
+    fn actions_on(
+        &self,
+        act: &ActTemplate,
+        entity: &str,
+        quiet: bool,
+    ) -> Result<Vec<(Option<usize>, Action)>, CallError> {
+        let entities = self.work.entities(entity).into_iter();
+        entities
+            .map(|FoundEntity { entity, other, .. }| {
+                Ok((other, Action { quiet, ..self.action_on(act, entity)? }))
+            })
+            .collect()
+    }
+
+    /// Returns an action on the entity with this name in its conversation.
+    fn action_on(&self, act: &ActTemplate, name: String) -> Result<Action, CallError> {
+        let (by, kind) = match act {
+            ActTemplate::UpdateEntity { by, with, .. } => {
+                let (removed, fields): (Map<_, _>, Map<_, _>) =
+                    self.table(with)?.into_iter().partition(|(_, value)| value.is_null());
+                let unset = removed.into_iter().map(|(field, _)| field).collect();
+                (by, ActionKind::Update { name, fields, unset })
+            }
+            ActTemplate::DeleteEntity { by, .. } => (by, ActionKind::Delete { name }),
+            _ => return self.action(act),
+        };
+        Ok(kind.by(self.actor(by)?))
     }
 
     fn action(&self, act: &ActTemplate) -> Result<Action, CallError> {
@@ -385,7 +459,7 @@ impl ActReader<'_> {
                 let skill = self.text(skill.as_ref())?;
                 (by, ActionKind::Assign { to, skill, accept: None })
             }
-            ActTemplate::CreateEntity { kind, by, with } => {
+            ActTemplate::CreateEntity { kind, by, with, ids } => {
                 let fields = self.table(with)?;
                 let defaults = self.work.account.platform.entities.get(kind);
                 let optional = defaults
@@ -395,17 +469,8 @@ impl ActReader<'_> {
                 let unset = unset.collect();
                 let number = self.work.found_entities.len() + 1;
                 let name = format!("{kind} {number} of call {}", self.work.record.number);
-                (by, ActionKind::Create { name, kind: kind.clone(), fields, unset })
-            }
-            ActTemplate::UpdateEntity { entity, by, with } => {
-                let (removed, fields): (Map<_, _>, Map<_, _>) =
-                    self.table(with)?.into_iter().partition(|(_, value)| value.is_null());
-                let unset = removed.into_iter().map(|(field, _)| field).collect();
-                let name = self.entity(entity)?;
-                (by, ActionKind::Update { name, fields, unset })
-            }
-            ActTemplate::DeleteEntity { entity, by } => {
-                (by, ActionKind::Delete { name: self.entity(entity)? })
+                let ids = Some(self.chosen_ids(ids)?).filter(|ids| !ids.is_empty()).map(Box::new);
+                (by, ActionKind::Create { name, kind: kind.clone(), fields, unset, ids })
             }
             ActTemplate::Note { by, text } => {
                 (by, ActionKind::Note { text: text_of(&self.required(text)?) })

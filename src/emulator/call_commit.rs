@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::call_work::{CallStop, CallWork, WorkConversation};
+use super::call_work::{CallStop, CallWork, OtherConversation, WorkConversation};
 use super::host::AccountHost;
 use super::incoming::{CallOutcome, CallReply, SentResponse};
 use super::remember::AccountChange;
+use super::requested::PersonRef;
 use super::router::Router;
 use super::settling::SettlingPlace;
 use super::subscriptions::{NewSubscription, SubscriptionChange, merged};
@@ -22,14 +23,15 @@ pub(super) struct CallResult {
 }
 
 impl AccountHost {
-    /// Returns the conversation of a call that does not succeed to its account, unchanged.
+    /// Returns the conversations of a call that does not succeed to its account, unchanged.
     pub(super) fn give_back(&mut self, work: CallWork) {
-        let Some(WorkConversation { key, mut live, unit, is_new }) = work.conversation else {
-            return;
-        };
-        if !is_new {
-            live.actor.roll_back(unit);
-            self.conversations.insert(key, live);
+        let others = work.others.into_iter().map(|other| other.conversation);
+        for conversation in others.chain(work.conversation) {
+            let WorkConversation { key, mut live, unit, is_new } = conversation;
+            if !is_new {
+                live.actor.roll_back(unit);
+                self.conversations.insert(key, live);
+            }
         }
     }
 
@@ -118,15 +120,30 @@ impl AccountHost {
             commands.push(record(RecordKind::ActionsRequested(work.unit.to_record())));
         }
         let opens = work.conversation.as_ref().is_some_and(|known| known.is_new);
-        self.commit_conversation(&mut work, &mut commands);
+        let mut sent =
+            vec![SentResponse { call: number, conversation: key, holds_deliveries: true, delay }];
+        let mut recorded = vec![run];
+        for place in work.places() {
+            if Some(place.conversation.key) != key {
+                let conversation = Some(place.conversation.key);
+                sent.push(SentResponse {
+                    call: number,
+                    conversation,
+                    holds_deliveries: true,
+                    delay,
+                });
+                recorded.push(place.conversation.key.run);
+            }
+            self.commit_conversation(place, number, &mut commands);
+        }
         // A conversation that has just been opened has no script. Another one may wait for the call.
         let noted = self.note_call(call, key.filter(|_| !opens)).unwrap_or(run);
         // The conversation is one of `run`: its number means another one elsewhere.
         let conversation = scope.conversation.filter(|_| noted == run);
         let scope = RecordScope { conversation, ..scope };
         commands.insert(0, HostCommand::Record(noted, scope, Box::new(received)));
-        let sent = SentResponse { call: number, conversation: key, holds_deliveries: true, delay };
-        let mut reply = self.reply(response, vec![sent], change.into_option(), &[run, noted]);
+        recorded.push(noted);
+        let mut reply = self.reply(response, sent, change.into_option(), &recorded);
         reply.is_kept = is_kept;
         let place = |key| SettlingPlace { conversation: key, run: noted };
         reply.settling = key.zip(settle).map(|(key, within)| self.settle(work, place(key), within));
@@ -182,12 +199,15 @@ impl AccountHost {
         changed
     }
 
-    /// Returns the conversation of a call to its account, and holds its deliveries back.
-    fn commit_conversation(&mut self, work: &mut CallWork, commands: &mut Vec<HostCommand>) {
-        let Some(WorkConversation { key, mut live, unit, is_new }) = work.conversation.take()
-        else {
-            return;
-        };
+    /// Returns a conversation of a call to its account, and holds its deliveries back.
+    fn commit_conversation(
+        &mut self,
+        place: OtherConversation,
+        call: u64,
+        commands: &mut Vec<HostCommand>,
+    ) {
+        let OtherConversation { conversation, unit: requested, outputs, at, heir } = place;
+        let WorkConversation { key, mut live, unit, is_new } = conversation;
         live.actor.end_unit(&unit);
         let Some(run) = self.runs.get_mut(&key.run) else { return };
         if is_new {
@@ -195,14 +215,16 @@ impl AccountHost {
         } else if live.reopen() {
             run.reopen_conversation();
         }
-        let call = work.record.number;
         let mut router = Router::new(&self.routes, run, key);
-        if run.plan.is_resumable && !work.unit.is_empty() {
-            let scope = RecordScope { at: work.at, conversation: Some(key.number), step: None };
-            router.record(scope, RecordKind::ActionsRequested(work.unit.to_record()));
+        if run.plan.is_resumable && !requested.is_empty() {
+            let scope = RecordScope { at, conversation: Some(key.number), step: None };
+            router.record(scope, RecordKind::ActionsRequested(requested.to_record()));
         }
-        live.route(std::mem::take(&mut work.outputs), &mut router, &mut self.registry);
-        live.end_outbox(work.at, &mut router);
+        live.route(outputs, &mut router, &mut self.registry);
+        if let Some(heir) = heir {
+            live.actor.hand_over(&heir);
+        }
+        live.end_outbox(at, &mut router);
         let is_delivery = |command: &HostCommand| matches!(command, HostCommand::Submit(_));
         let (deliveries, others): (Vec<_>, Vec<_>) =
             router.commands.into_iter().partition(is_delivery);
@@ -210,5 +232,31 @@ impl AccountHost {
         live.hold(call, deliveries);
         commands.extend(live.next_command(key));
         self.conversations.insert(key, live);
+    }
+}
+
+impl CallWork {
+    /// Takes the conversations that the call changes, its own first.
+    fn places(&mut self) -> Vec<OtherConversation> {
+        let people = self.unit.people.clone();
+        let own = self.conversation.take().map(|conversation| OtherConversation {
+            conversation,
+            unit: std::mem::take(&mut self.unit),
+            outputs: std::mem::take(&mut self.outputs),
+            at: self.at,
+            heir: self.heir.take(),
+        });
+        let others = std::mem::take(&mut self.others).into_iter().map(|mut other| {
+            if other.heir.is_some() || !other.unit.is_empty() {
+                // A conversation is restored on its own.
+                other.unit.people.clone_from(&people);
+            }
+            other
+        });
+        let places = own.into_iter().chain(others).map(|mut place| {
+            place.unit.hands_over = place.heir.as_ref().map(PersonRef::to);
+            place
+        });
+        places.collect()
     }
 }

@@ -2,9 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::call_work::{
-    CallWork, FoundEntity, NamedPerson, SeenEntity, WorkConversation, unreadable,
-};
+use super::call_work::{CallWork, FoundEntity, NamedPerson, SeenEntity, unreadable};
 use super::host::AccountHost;
 use super::incoming::IncomingCall;
 use super::people::{PersonKey, create, is_person};
@@ -12,7 +10,8 @@ use super::requested::NamedByCall;
 use crate::conversation::{Conversation, Dialog, Entity, GeneratedIds, Person, Role};
 use crate::delivery::{ConversationKey, RunTimes};
 use crate::platform::api::{
-    CallCondition, CallContent, CallError, FindKind, FindRule, Listed, NoRoute, STATE, VISITOR,
+    CallCondition, CallContent, CallError, FindExtent, FindKind, FindRule, Listed, NoRoute, STATE,
+    VISITOR,
 };
 
 impl AccountHost {
@@ -86,6 +85,10 @@ impl AccountHost {
         run: u32,
         times: &mut dyn RunTimes,
     ) -> Result<Option<Person>, CallError> {
+        if rule.extent == FindExtent::All {
+            self.find_each(work, rule, times)?;
+            return Ok(None);
+        }
         let keys = work.keys(rule)?;
         let role = match rule.kind {
             FindKind::Person(role) => role,
@@ -109,7 +112,8 @@ impl AccountHost {
                 return Ok(None);
             }
         };
-        let cast = work.conversation.iter().flat_map(|known| &known.live.actor.conversation().cast);
+        let places = [None].into_iter().chain((0..work.others.len()).map(Some));
+        let cast = places.filter_map(|place| work.state_of(place)).flat_map(|state| &state.cast);
         let staff = self.runs.get(&run).into_iter().flat_map(|run| run.staff.members());
         let made = work.changed_people.iter();
         let known = cast.chain(made).chain(staff).find(|person| is_person(person, role, &keys));
@@ -163,20 +167,17 @@ impl AccountHost {
         times: &mut dyn RunTimes,
     ) -> Result<(), CallError> {
         let key = self.conversation_with(rule, keys).ok_or_else(|| unknown(rule, keys))?;
-        let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
-        let Some(mut live) = self.conversations.remove(&key) else {
-            return Err(unknown(rule, keys));
-        };
-        let unit = live.actor.begin_unit();
+        let taken = self.take(key, times).ok_or_else(|| unknown(rule, keys))?;
+        let live = &taken.conversation.live;
         let is_named = |dialog: &&Dialog| {
             keys.iter().all(|key| dialog.head.ids.text(&key.field).as_ref() == Some(&key.value))
         };
         let dialogs = &live.actor.conversation().dialogs;
         let named = dialogs.iter().rfind(is_named).filter(|_| rule.kind == FindKind::Dialog);
         work.found_dialog = named.map(|dialog| dialog.head.kind);
-        work.at = at;
+        work.at = taken.at;
         work.found_as = Some(rule.name.clone());
-        work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+        work.conversation = Some(taken.conversation);
         Ok(())
     }
 
@@ -185,19 +186,7 @@ impl AccountHost {
         let conversation = |key: ConversationKey| {
             self.conversations.get(&key).map(|live| live.actor.conversation())
         };
-        let has_keys = |found: &Conversation| {
-            let has = |ids: &GeneratedIds| {
-                keys.iter().all(|key| match key.field.as_str() {
-                    VISITOR => is_of_visitor(found, &key.value),
-                    STATE => found.state.is_some_and(|state| state.as_str() == key.value),
-                    id => ids.text(id).as_ref() == Some(&key.value),
-                })
-            };
-            match rule.kind {
-                FindKind::Dialog => found.dialogs.iter().any(|dialog| has(&dialog.head.ids)),
-                _ => has(&found.ids),
-            }
-        };
+        let has_keys = |found: &Conversation| has_keys(found, rule, keys);
         if keys.iter().any(|key| key.field == VISITOR) {
             let all = self.conversations.iter();
             let all = all.map(|(key, live)| (*key, live.actor.conversation()));
@@ -217,10 +206,17 @@ impl AccountHost {
         keys: &[PersonKey],
         times: &mut dyn RunTimes,
     ) -> Result<(), CallError> {
-        let is_it = |entity: &&Entity| {
-            Some(&entity.kind) == rule.document.as_ref()
-                && keys.iter().all(|key| entity.text(&key.field).as_ref() == Some(&key.value))
-        };
+        let is_it = |entity: &&Entity| is_entity(entity, rule, keys);
+        let name = rule.name.clone();
+        let taken = work.taken_entity(&is_it);
+        if let Some((entity, other)) = taken {
+            if rule.optional {
+                work.seen_entities.push(SeenEntity { name, entity });
+            } else {
+                work.found_entities.push(FoundEntity { name, entity: entity.name, other });
+            }
+            return Ok(());
+        }
         let all = self.conversations.iter().filter_map(|(key, live)| {
             let entity = live.actor.conversation().entities.iter().find(is_it)?;
             Some((*key, entity.clone()))
@@ -230,19 +226,42 @@ impl AccountHost {
         let (key, entity) = found.ok_or_else(|| unknown(rule, keys))?;
         // One that may be missing is only looked at, so that a call can look at several.
         if rule.optional {
-            work.seen_entities.push(SeenEntity { name: rule.name.clone(), entity });
+            work.seen_entities.push(SeenEntity { name, entity });
             return Ok(());
         }
-        let at = times.now(key).ok_or_else(|| unknown(rule, keys))?;
-        let Some(mut live) = self.conversations.remove(&key) else {
-            return Err(unknown(rule, keys));
+        let other = match work.conversation {
+            None => {
+                let taken = self.take(key, times).ok_or_else(|| unknown(rule, keys))?;
+                work.at = taken.at;
+                work.conversation = Some(taken.conversation);
+                None
+            }
+            Some(_) => Some(self.take_other(work, key, times).ok_or_else(|| unknown(rule, keys))?),
         };
-        let unit = live.actor.begin_unit();
-        work.at = at;
-        work.found_entities.push(FoundEntity { name: rule.name.clone(), entity: entity.name });
-        work.conversation = Some(WorkConversation { key, live, unit, is_new: false });
+        work.found_entities.push(FoundEntity { name, entity: entity.name, other });
         Ok(())
     }
+}
+
+/// Returns whether a conversation has these values.
+pub(super) fn has_keys(found: &Conversation, rule: &FindRule, keys: &[PersonKey]) -> bool {
+    let has = |ids: &GeneratedIds| {
+        keys.iter().all(|key| match key.field.as_str() {
+            VISITOR => is_of_visitor(found, &key.value),
+            STATE => found.state.is_some_and(|state| state.as_str() == key.value),
+            id => ids.text(id).as_ref() == Some(&key.value),
+        })
+    };
+    match rule.kind {
+        FindKind::Dialog => found.dialogs.iter().any(|dialog| has(&dialog.head.ids)),
+        _ => has(&found.ids),
+    }
+}
+
+/// Returns whether an entity has the kind of a rule and these values.
+pub(super) fn is_entity(entity: &Entity, rule: &FindRule, keys: &[PersonKey]) -> bool {
+    Some(&entity.kind) == rule.document.as_ref()
+        && keys.iter().all(|key| entity.text(&key.field).as_ref() == Some(&key.value))
 }
 
 /// Returns whether the visitor of a conversation has this id.
@@ -250,7 +269,7 @@ fn is_of_visitor(conversation: &Conversation, id: &str) -> bool {
     conversation.visitor().is_some_and(|visitor| visitor.member.ids.include(id))
 }
 
-fn unknown(rule: &FindRule, keys: &[PersonKey]) -> CallError {
+pub(super) fn unknown(rule: &FindRule, keys: &[PersonKey]) -> CallError {
     let keys = keys.iter().map(|key| format!("{} `{}`", key.field, key.value));
     let keys = keys.collect::<Vec<_>>().join(" and ");
     let message = format!("there is no {} with {keys}", rule.kind.as_str());

@@ -19,7 +19,7 @@ use crate::platform::api::{
 use crate::platform::{Account, TemplateContext};
 use crate::record::{CallAuth, CallRecord};
 use crate::scenario::CallExpectation;
-use crate::template::InputError;
+use crate::template::{InputError, Value};
 
 /// A call while it is handled.
 pub(super) struct CallWork {
@@ -37,6 +37,10 @@ pub(super) struct CallWork {
     /// The agents and managers of the account, for an operation that lists them.
     pub(super) agents: Vec<Person>,
     pub(super) conversation: Option<WorkConversation>,
+    /// Other conversations that it changes.
+    pub(super) others: Vec<OtherConversation>,
+    /// The visitor who gets the conversation.
+    pub(super) heir: Option<Person>,
     /// Name of the entry of `find` that gave the conversation.
     pub(super) found_as: Option<String>,
     /// The dialog that the call names.
@@ -45,6 +49,8 @@ pub(super) struct CallWork {
     pub(super) found_entities: Vec<FoundEntity>,
     /// Entities that are only looked at, by name.
     pub(super) seen_entities: Vec<SeenEntity>,
+    /// Everything with some values, by name.
+    pub(super) found_lists: Vec<FoundList>,
     /// Documents that were found or created, by name.
     pub(super) found_documents: Vec<FoundDocument>,
     /// The documents of the account, with the changes of the call.
@@ -109,11 +115,27 @@ pub(super) struct NamedPerson {
     pub(super) person: Person,
 }
 
-/// An entity of the conversation of a call, with the name under which the operation refers to it.
+/// An entity that a call changes, with the name under which the operation refers to it.
+#[derive(Clone)]
 pub(super) struct FoundEntity {
     pub(super) name: String,
     /// Name in the conversation.
     pub(super) entity: String,
+    /// Its conversation, among the others of the call; `None` for the conversation of the call.
+    pub(super) other: Option<usize>,
+}
+
+/// Everything with the values of an entry of `find`, as it was before the actions of the call.
+pub(super) enum FoundList {
+    Entities(String, Vec<Entity>),
+    Conversations(String, Vec<FoundConversation>),
+}
+
+/// A conversation of a list.
+pub(super) struct FoundConversation {
+    pub(super) state: Conversation,
+    /// Its number among the others of the call; `None` for the conversation of the call.
+    pub(super) other: Option<usize>,
 }
 
 /// An entity of any conversation that a call looks at, with the name under which the operation refers
@@ -150,6 +172,28 @@ pub(super) struct WorkConversation {
     pub(super) unit: ActUnit,
     /// Whether the call opens it.
     pub(super) is_new: bool,
+}
+
+/// A conversation that a call changes besides its own.
+pub(super) struct OtherConversation {
+    pub(super) conversation: WorkConversation,
+    /// What the call does there, for the journal.
+    pub(super) unit: RequestedUnit,
+    pub(super) outputs: Vec<StepOutput>,
+    pub(super) at: Timestamp,
+    /// The visitor who gets it.
+    pub(super) heir: Option<Person>,
+}
+
+impl OtherConversation {
+    pub(super) fn new(conversation: WorkConversation, at: Timestamp) -> Self {
+        let (unit, outputs) = (RequestedUnit::default(), Vec::new());
+        Self { conversation, unit, outputs, at, heir: None }
+    }
+
+    pub(super) fn state(&self) -> &Conversation {
+        self.conversation.live.actor.conversation()
+    }
 }
 
 /// The conversations of an account.
@@ -238,10 +282,13 @@ impl CallWork {
             changed_people: Vec::new(),
             agents: Vec::new(),
             conversation: None,
+            others: Vec::new(),
+            heir: None,
             found_as: None,
             found_dialog: None,
             found_entities: Vec::new(),
             seen_entities: Vec::new(),
+            found_lists: Vec::new(),
             found_documents: Vec::new(),
             documents: Arc::clone(stored.documents),
             found_files: Vec::new(),
@@ -305,11 +352,24 @@ impl CallWork {
         numbers.into_iter().next()
     }
 
-    /// Returns the name in the conversation of an entity.
-    pub(super) fn entity(&self, name: &str) -> Option<&str> {
-        // The last one: an action may have created another one of the same name.
-        let found = self.found_entities.iter().rfind(|known| known.name == name);
-        found.map(|known| known.entity.as_str())
+    /// Returns the entities with this name: all of a list, or the last one, because an action may have
+    /// created another one of the same name.
+    pub(super) fn entities(&self, name: &str) -> Vec<FoundEntity> {
+        let is_list = |list: &FoundList| matches!(list, FoundList::Entities(own, _) if own == name);
+        let named = self.found_entities.iter().filter(|known| known.name == name).cloned();
+        let mut named: Vec<_> = named.collect();
+        if !self.found_lists.iter().any(is_list) {
+            named.drain(..named.len().saturating_sub(1));
+        }
+        named
+    }
+
+    /// Returns the state of the conversation of the call, or of one of the others.
+    pub(super) fn state_of(&self, other: Option<usize>) -> Option<&Conversation> {
+        match other {
+            Some(other) => self.others.get(other).map(OtherConversation::state),
+            None => self.conversation.as_ref().map(|known| known.live.actor.conversation()),
+        }
     }
 
     /// Returns the person whom the operation calls by this name.
@@ -347,15 +407,26 @@ impl CallWork {
         let roots = match state {
             Some(state) => {
                 let roots = self.account.conversation_roots(state);
-                let roots = self.with_found(roots, state);
-                let entities = self.found_entities.iter().filter_map(|known| {
-                    let mut all = state.entities.iter();
-                    Some((&known.name, all.find(|entity| entity.name == known.entity)?))
-                });
-                entities.fold(roots, |roots, (name, entity)| roots.with(name, entity))
+                self.with_found(roots, state)
             }
             None => self.account.roots(),
         };
+        let entities = self.found_entities.iter().filter_map(|known| {
+            let state = match known.other {
+                Some(other) => self.others.get(other)?.state(),
+                None => state?,
+            };
+            let mut all = state.entities.iter();
+            Some((&known.name, all.find(|entity| entity.name == known.entity)?))
+        });
+        let roots = entities.fold(roots, |roots, (name, entity)| roots.with(name, entity));
+        let lists = self.found_lists.iter();
+        let roots = lists.fold(roots, |roots, list| match list {
+            FoundList::Entities(name, all) => roots.with_value(name, Value::objects(all)),
+            FoundList::Conversations(name, all) => {
+                roots.with_value(name, Value::objects(all.iter().map(|one| &one.state)))
+            }
+        });
         let roots = roots.with("call", &self.content).with("field", &self.fields);
         let roots = roots.with("auth", &self.auth).with("revision", &*self.documents);
         let documents = self.found_documents.iter();

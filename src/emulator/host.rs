@@ -133,6 +133,8 @@ pub(super) struct AccountHost {
     pub(super) calls_outside: CallInbox,
     /// Calls whose responses wait for their conversations.
     pub(super) settling: Vec<SettlingCall>,
+    /// The people of all calls of a run that is being restored.
+    pub(super) people_to_come: People,
     /// Numbers of the calls of earlier processes, by wall time.
     pub(super) restored_calls: BTreeMap<Timestamp, u64>,
 }
@@ -172,6 +174,7 @@ impl AccountHost {
             calls: 0,
             calls_outside: CallInbox::default(),
             settling: Vec::new(),
+            people_to_come: People::default(),
             restored_calls: BTreeMap::new(),
         };
         endpoints.into_iter().for_each(|endpoint| host.add_endpoint(endpoint));

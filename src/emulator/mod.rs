@@ -10,6 +10,7 @@ mod actor;
 mod call_acts;
 mod call_commit;
 mod call_finds;
+mod call_finds_all;
 mod call_inbox;
 mod call_lists;
 mod call_opening;

@@ -11,10 +11,11 @@ use super::call_inbox::KeptCall;
 use super::host::AccountHost;
 use super::live_conversation::LiveConversation;
 use super::people::People;
-use super::requested::{RequestedUnit, all_people, put_people};
+use super::requested::{PersonRef, RequestedUnit, all_people, put_people};
 use super::restore::{ConversationFact, RunFacts, hash};
 use super::router::Router;
 use super::scripted_run::{LiveRun, ScriptedRun};
+use crate::conversation::Person;
 use crate::delivery::{ConversationKey, Host as _, HostCommand};
 use crate::fault::Faults;
 use crate::platform::Subscription;
@@ -59,6 +60,7 @@ impl AccountHost {
         let people = self.people.clone();
         let current = self.routes.subscriptions.clone();
         let restored = self.restore_all(number, scripted, facts);
+        self.people_to_come = People::default();
         self.routes.subscriptions = current;
         if let Some(live) = self.runs.get(&number) {
             // The subscriptions are those of now, and are recorded before they matter.
@@ -82,8 +84,13 @@ impl AccountHost {
             let unit = RequestedUnit::read(requested)?;
             put_people(&unit, &mut self.people, &self.routes.account);
         }
-        for call in facts.calls_outside {
+        for call in std::mem::take(&mut facts.calls_outside) {
             self.calls_outside.push(KeptCall::of_record(call));
+        }
+        self.people_to_come = self.people.clone();
+        for requested in facts.requested() {
+            let unit = RequestedUnit::read(requested)?;
+            put_people(&unit, &mut self.people_to_come, &self.routes.account);
         }
         let mut commands = Vec::new();
         let opened: Vec<u32> =
@@ -206,10 +213,11 @@ impl AccountHost {
     ) -> Result<Vec<HostCommand>, Diverged> {
         let unit = RequestedUnit::read(requested)?;
         put_people(&unit, &mut self.people, &self.routes.account);
+        let known = KnownPeople { now: &self.people, later: &self.people_to_come };
         let Some(run) = self.runs.get_mut(&key.run) else { return Ok(Vec::new()) };
         if let Some(visitors) = &unit.opens {
             let staff = run.staff.members();
-            let find = |visitor| people_in(&self.people, &[], staff, visitor);
+            let find = |visitor| known.find(&[], staff, visitor);
             let visitors = visitors.iter().map(find).collect::<Result<Vec<_>, _>>()?;
             let cast = visitors.into_iter().chain(staff.iter().cloned()).collect();
             let seeds = run.opened_seeds(&self.routes.account, key.number);
@@ -224,21 +232,26 @@ impl AccountHost {
         };
         let (mut performing, mut outputs) = (live.actor.begin_unit(), Vec::new());
         if let Some(visitor) = &unit.adopts {
-            let visitor = people_in(&self.people, &[], &[], visitor)?;
+            let visitor = known.find(&[], &[], visitor)?;
             live.actor.adopt_visitor(&visitor);
         }
         for requested in &unit.actions {
             for person in &requested.people {
                 let cast = &live.actor.conversation().cast;
-                let person = people_in(&self.people, cast, run.staff.members(), person)?;
+                let person = known.find(cast, run.staff.members(), person)?;
                 live.actor.admit(&person);
             }
             let subscriptions = &self.routes.subscriptions;
             let done = live.actor.perform(&mut performing, &requested.action, at, subscriptions);
             outputs.extend(done.map_err(|error| format!("an action is not possible: {error}"))?);
         }
+        live.actor.end_unit(&performing);
         let mut router = Router::new(&self.routes, run, key);
         live.route(outputs, &mut router, &mut self.registry);
+        if let Some(heir) = &unit.hands_over {
+            let heir = known.find(&[], &[], heir)?;
+            live.actor.hand_over(&heir);
+        }
         live.end_outbox(at, &mut router);
         Ok(router.commands)
     }
@@ -254,14 +267,25 @@ impl AccountHost {
     }
 }
 
-fn people_in(
-    people: &People,
-    cast: &[crate::conversation::Person],
-    staff: &[crate::conversation::Person],
-    person: &super::requested::PersonRef,
-) -> Result<crate::conversation::Person, Diverged> {
-    let found = person.find(all_people(cast, staff, people));
-    found.cloned().ok_or_else(|| "a person of a call is not known any more".to_owned())
+/// Whom a call can name: the people of calls up to now, and those of all calls of the run.
+///
+/// Conversations are restored one after the other. A person may be known from one that comes later.
+struct KnownPeople<'a> {
+    now: &'a People,
+    later: &'a People,
+}
+
+impl KnownPeople<'_> {
+    fn find(
+        &self,
+        cast: &[Person],
+        staff: &[Person],
+        person: &PersonRef,
+    ) -> Result<Person, Diverged> {
+        let found = person.find(all_people(cast, staff, self.now));
+        let found = found.or_else(|| person.find(self.later.all()));
+        found.cloned().ok_or_else(|| "a person of a call is not known any more".to_owned())
+    }
 }
 
 impl Replay<'_> {

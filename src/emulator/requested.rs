@@ -21,6 +21,8 @@ pub(super) struct RequestedUnit {
     pub(super) opens: Option<Vec<PersonRef>>,
     /// The visitor of the conversation of a script that a call opens.
     pub(super) adopts: Option<PersonRef>,
+    /// The visitor who gets the conversation after the actions.
+    pub(super) hands_over: Option<PersonRef>,
 }
 
 /// An action, and the people who joined the conversation for it.
@@ -83,7 +85,7 @@ impl RequestedUnit {
 
     /// Whether it has no effect.
     pub(super) fn is_empty(&self) -> bool {
-        let opens = self.opens.is_some() || self.adopts.is_some();
+        let opens = self.opens.is_some() || self.adopts.is_some() || self.hands_over.is_some();
         self.actions.is_empty() && self.people.is_empty() && !opens
     }
 
@@ -95,18 +97,20 @@ impl RequestedUnit {
             people: json(serde_json::to_value(&self.people)),
             opens: self.opens.as_ref().map(|opens| json(serde_json::to_value(opens))),
             adopts: self.adopts.as_ref().map(|adopts| json(serde_json::to_value(adopts))),
+            hands_over: self.hands_over.as_ref().map(|heir| json(serde_json::to_value(heir))),
         }
     }
 
     /// Reads the record of a unit, in which secrets were filled in.
     pub(super) fn read(record: &ActionsRequested) -> Result<Self, String> {
         let parse = || -> serde_json::Result<Self> {
-            let ActionsRequested { actions, people, opens, adopts } = record.clone();
+            let ActionsRequested { actions, people, opens, adopts, hands_over } = record.clone();
             Ok(Self {
                 actions: serde_json::from_value(actions)?,
                 people: serde_json::from_value(people)?,
                 opens: opens.map(serde_json::from_value).transpose()?,
                 adopts: adopts.map(serde_json::from_value).transpose()?,
+                hands_over: hands_over.map(serde_json::from_value).transpose()?,
             })
         };
         parse().map_err(|error| format!("its actions cannot be read: {error}"))

@@ -157,6 +157,14 @@ impl RunFacts {
         facts.push_back(fact);
     }
 
+    /// Returns what people and programs did in conversations.
+    pub(super) fn requested(&self) -> impl Iterator<Item = &ActionsRequested> {
+        self.conversations.values().flatten().filter_map(|fact| match fact {
+            ConversationFact::Requested(requested, _) => Some(&**requested),
+            _ => None,
+        })
+    }
+
     /// Returns whether anything has happened in a conversation.
     pub fn have_begun(&self) -> bool {
         !self.conversations.is_empty()

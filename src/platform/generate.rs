@@ -138,16 +138,21 @@ impl IdGenerator<'_> {
         self.items(table, outer, seeds);
     }
 
-    /// Generates the ids of the entity that an event creates, in the event and the conversation.
+    /// Generates the ids of the entity that an event creates, except those that the client has chosen,
+    /// in the event and the conversation.
     pub(super) fn entity(
         self,
         conversation: &mut Conversation,
         event: &mut Event,
+        chosen: Option<&BTreeMap<String, String>>,
         seeds: &SeedScope,
     ) {
         let Some(mut entity) = event.entity.take() else { return };
         let ids = &self.account.platform.ids;
         let (outer, scope) = (self.account.roots(), seeds.within("entity"));
+        for (name, id) in chosen.into_iter().flatten() {
+            entity.ids.insert(&name.as_str().into(), id.clone().into());
+        }
         ids.generate(IdOwner::Entity, &mut entity, |entity| &mut entity.ids, &outer, &scope);
         // The event has a copy of the entity; later events read the one in the conversation.
         for own in conversation.entities.iter_mut().filter(|own| own.name == entity.name) {

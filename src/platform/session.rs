@@ -156,6 +156,16 @@ impl Session {
         adopted
     }
 
+    /// Replaces the visitor by this person, also as the sender of the earlier messages.
+    pub fn hand_over(&mut self, person: &Person) {
+        let visitor = self.adopt_visitor(person);
+        let messages = self.conversation.messages.iter_mut();
+        for message in messages.filter(|message| message.by.role() == Role::Visitor) {
+            let participant_role = message.by.participant_role;
+            message.by = Person { participant_role, ..visitor.clone() };
+        }
+    }
+
     /// Executes an action at this time. `label` is unique among the actions of the conversation;
     /// the action's ids and data are generated from it. `subscriptions` has one entry per endpoint.
     ///
@@ -235,7 +245,11 @@ impl Session {
                 generator.message(conversation, event.messages[0], &seeds)?;
             }
             EventKind::ConversationClosed => generator.survey(conversation, &seeds),
-            EventKind::EntityCreated => generator.entity(conversation, &mut event, &seeds),
+            EventKind::EntityCreated => {
+                if let ActionKind::Create { ids, .. } = &action.kind {
+                    generator.entity(conversation, &mut event, ids.as_deref(), &seeds);
+                }
+            }
             EventKind::LabelsChanged | EventKind::FlowStarted => {
                 generator.labels_or_flow(&mut event);
             }

@@ -261,8 +261,14 @@ impl ActionSynthesizer<'_> {
         let kind = kind.unwrap_or_default();
         let input = self.query.data.clone();
         let created = |fields| {
-            ActionKind::Create { name: name(), kind: kind.clone(), fields, unset: Vec::new() }
-                .by(by())
+            ActionKind::Create {
+                name: name(),
+                kind: kind.clone(),
+                fields,
+                unset: Vec::new(),
+                ids: None,
+            }
+            .by(by())
         };
         match self.rule.on {
             On::EntityUpdated => {

@@ -77,13 +77,21 @@ pub struct ActionsRequested {
     pub opens: Option<Json>,
     /// The visitor of the conversation of a script that a call has opened.
     pub adopts: Option<Json>,
+    /// The visitor who gets the conversation after the actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hands_over: Option<Json>,
 }
 
 impl ActionsRequested {
     /// Returns the approximate size of the values in memory, in bytes.
     pub(super) fn size(&self) -> usize {
         // The values were parsed; their text is about as long.
-        let others = self.opens.iter().chain(&self.adopts).map(|value| value.to_string().len());
+        let others = self
+            .opens
+            .iter()
+            .chain(&self.adopts)
+            .chain(&self.hands_over)
+            .map(|value| value.to_string().len());
         [&self.actions, &self.people].map(|value| value.to_string().len()).iter().sum::<usize>()
             + others.sum::<usize>()
     }
@@ -96,8 +104,9 @@ impl ActionsRequested {
             secrets.fill_json(&mut json);
             json
         };
-        let Self { actions, people, opens, adopts } = self;
-        let (opens, adopts) = (opens.as_ref().map(fill), adopts.as_ref().map(fill));
-        Self { actions: fill(actions), people: fill(people), opens, adopts }
+        let Self { actions, people, opens, adopts, hands_over } = self;
+        let [opens, adopts, hands_over] =
+            [opens, adopts, hands_over].map(|one| one.as_ref().map(fill));
+        Self { actions: fill(actions), people: fill(people), opens, adopts, hands_over }
     }
 }

@@ -360,7 +360,8 @@ impl<'a> ActionPlanner<'a> {
         let fields = serde_json::Map::new();
         let unset = form.unset.iter().map(|field| field.value.clone()).collect();
         let action =
-            ActionKind::Create { name: form.as_.value.clone(), kind, fields, unset }.by(by?);
+            ActionKind::Create { name: form.as_.value.clone(), kind, fields, unset, ids: None }
+                .by(by?);
         Some(ActionPlan { data: Some(data?), ..ActionPlan::ready(action) })
     }
 

@@ -258,6 +258,6 @@ impl TemplateCompiler<'_> {
 
 /// Returns the construct that a table is, if any.
 pub(super) fn construct_of(table: &Table) -> Option<&str> {
-    let constructs = ["$if", "$each", "$join", "$merge", "$json", "$sum"];
+    let constructs = ["$if", "$each", "$join", "$merge", "$json", "$sum", "$concat"];
     table.0.iter().map(|(key, _)| key.name.as_str()).find(|key| constructs.contains(key))
 }

@@ -1,10 +1,10 @@
-//! Template compiler: the constructs `$each`, `$if`, `$join`, `$json`, `$merge` and `$sum`.
+//! Template compiler: the constructs `$concat`, `$each`, `$if`, `$join`, `$json`, `$merge` and `$sum`.
 
 use super::compile::{TemplateCompiler, construct_of};
 use super::expr::{self, BoundName, Expr, TypedExpr};
 use super::field_type::FieldType;
 use super::json_template::{
-    BranchCondition, ConditionalOp, JoinOp, TakenBranch, TemplateOp, TemplateOps,
+    BranchCondition, ConcatOp, ConditionalOp, JoinOp, TakenBranch, TemplateOp, TemplateOps,
 };
 use super::op_buffer::{MemberLead, OpBuffer};
 use super::placeholder::{self, Placeholder};
@@ -200,6 +200,13 @@ impl TemplateCompiler<'_> {
                 let list = self.folded("$sum", table);
                 out.push(TemplateOp::Sum(list));
             }
+            Some("$concat") => {
+                self.check_keys(table, &["$concat", "$distinct"]);
+                let distinct = table.get("$distinct").map(|distinct| &distinct.content);
+                let distinct = distinct == Some(&NodeContent::Bool(true));
+                let list = self.folded("$concat", table);
+                out.push(TemplateOp::Concat(Box::new(ConcatOp { list, distinct })));
+            }
             _ => self.object(node, table, out),
         }
     }
@@ -217,7 +224,7 @@ impl TemplateCompiler<'_> {
         length
     }
 
-    /// Compiles the list of `$join` or `$sum`.
+    /// Compiles the list of `$join`, `$sum` or `$concat`.
     fn folded(&mut self, construct: &str, table: &Table) -> TemplateOps {
         let mut inner = OpBuffer::default();
         if let Some(list) = table.get(construct) {

@@ -44,12 +44,41 @@ pub(super) enum TemplateOp {
     With(Box<[Expr]>, TemplateOps),
     /// Writes the JSON output of the operations as a string.
     Json(TemplateOps),
+    /// Concatenates the lists in a list, and its other elements.
+    Concat(Box<ConcatOp>),
     /// Joins the elements of a list to one text.
     Join(Box<JoinOp>),
     /// Adds the numbers of the list that the operations write.
     Sum(TemplateOps),
     /// Merges objects. A later value replaces an earlier one, at the position of the earlier key.
     Merge(Box<[TemplateOps]>),
+}
+
+/// Lists that become one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ConcatOp {
+    pub(super) list: TemplateOps,
+    /// Whether equal elements are one.
+    pub(super) distinct: bool,
+}
+
+impl ConcatOp {
+    fn elements(&self, items: Vec<Json>) -> Vec<Json> {
+        let mut all: Vec<Json> = Vec::new();
+        for item in items {
+            let elements = match item {
+                Json::Array(elements) => elements,
+                one => vec![one],
+            };
+            let is_new = |all: &[Json], one: &Json| !self.distinct || !all.contains(one);
+            for element in elements.into_iter().filter(|element| !element.is_null()) {
+                if is_new(&all, &element) {
+                    all.push(element);
+                }
+            }
+        }
+        all
+    }
 }
 
 /// A list whose elements become one text.
@@ -185,6 +214,11 @@ impl JsonTemplate {
                     let sum = items.iter().filter_map(Json::as_i64).fold(0, i64::saturating_add);
                     self.style.write_value(&Value::Int(sum), out);
                 }
+                TemplateOp::Concat(concat) => {
+                    let items = self.list(&concat.list, frame)?;
+                    let all = Json::Array(concat.elements(items));
+                    self.style.write_value(&Value::data(&all), out);
+                }
                 TemplateOp::Merge(parts) => self.merge(parts, frame, out)?,
             }
             // Checked after each operation, so that nested lists cannot fill the memory first.
@@ -261,6 +295,7 @@ fn collect_paths(ops: &[TemplateOp], bound: &mut Vec<String>, paths: &mut BTreeS
                 collect_paths(ops, bound, paths);
             }
             TemplateOp::Join(join) => collect_paths(&join.list, bound, paths),
+            TemplateOp::Concat(concat) => collect_paths(&concat.list, bound, paths),
             TemplateOp::Each(list, ops) => {
                 bound.push(list.path(bound));
                 collect_paths(ops, bound, paths);

@@ -10,8 +10,22 @@ use crate::diag::{Key, Problem, SourceSpan, SyntaxNode, Table, code};
 
 /// Keys with a meaning in templates, for suggestions.
 const CONSTRUCTS: &[&str] = &[
-    "$each", "$do", "$if", "$is", "$then", "$else", "$include", "$with", "$join", "$by", "$cut",
-    "$merge", "$json", "$sum",
+    "$each",
+    "$do",
+    "$if",
+    "$is",
+    "$then",
+    "$else",
+    "$include",
+    "$with",
+    "$join",
+    "$by",
+    "$cut",
+    "$merge",
+    "$json",
+    "$sum",
+    "$concat",
+    "$distinct",
 ];
 
 /// Members of one object that were compiled so far.

@@ -202,3 +202,38 @@ fn a_session_and_a_file_survive_a_kill() {
     let gone = request(&api(&server, "ebbot"), &format!("GET /{file} HTTP/1.1"), "");
     assert_eq!(gone.status, 403, "a file that never was");
 }
+
+#[test]
+fn what_one_call_does_in_several_conversations_survives_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start_in(folder.path(), &["--vendor", "erxes"]);
+    let cookie = log_in(&server, &user());
+    let ask = |server: &Server, query: &str, variables: Json| {
+        let body = graphql(server, &cookie, query, &variables).json();
+        assert!(body.get("errors").is_none(), "{query}: {body}");
+        body["data"].as_object().unwrap().values().next().unwrap().clone()
+    };
+    let say = "mutation { widgetsInsertMessage(integrationId: \"x\", visitorId: \"v1\", message: \"Hi\") { conversationId customerId } }";
+    let said = ask(&server, say, json!({}));
+    let add = "mutation($name: String) { customersAdd(firstName: $name) { _id } }";
+    let ada = ask(&server, add, json!({"name": "Ada"}))["_id"].clone();
+    // The user is known from another conversation than that of the reply.
+    let reply = "mutation($id: String) { conversationMessageAdd(conversationId: $id, content: \"Yes?\") { _id } }";
+    ask(&server, reply, json!({"id": said["conversationId"]}));
+    let merge = "mutation($ids: [String]) { customersMerge(customerIds: $ids, customerFields: {firstName: \"Ada\"}) { _id } }";
+    let merged = ask(&server, merge, json!({"ids": [ada, said["customerId"]]}))["_id"].clone();
+    let check = |server: &Server| {
+        assert_eq!(ask(server, "{ customers { _id } }", json!({})), json!([{"_id": merged}]));
+        let talk = "query($id: String!) { conversationDetail(_id: $id) { customerId messages { content customerId } } }";
+        let seen = ask(server, talk, json!({"id": said["conversationId"]}));
+        let messages = json!([
+            {"content": "Hi", "customerId": merged}, {"content": "<p>Yes?</p>", "customerId": null}
+        ]);
+        assert_eq!(seen, json!({"customerId": merged, "messages": messages}));
+    };
+    check(&server);
+    server.process.kill();
+    let server = Server::start_in(folder.path(), &["--vendor", "erxes"]);
+    check(&server);
+    assert_eq!(ask(&server, add, json!({"name": "Kim"}))["_id"].as_str().map(str::len), Some(17));
+}

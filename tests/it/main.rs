@@ -107,6 +107,7 @@ mod vendor_api_erxes_visitors;
 mod vendor_api_erxes_widgets;
 mod vendor_api_limits;
 mod vendor_api_liveperson;
+mod vendor_api_merges;
 mod vendor_api_rooms;
 mod vendor_api_wotnot;
 mod vendor_keys;

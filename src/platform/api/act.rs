@@ -206,6 +206,15 @@ pub enum ActTemplate {
         by: WhoRef,
         /// Its fields.
         with: InputTemplate,
+        /// Ids that are not generated.
+        ids: BTreeMap<String, InputTemplate>,
+    },
+    /// Gives conversations to another visitor.
+    HandOver {
+        /// Name of the conversations.
+        conversation: String,
+        /// The visitor.
+        to: WhoRef,
     },
     /// Changes an entity.
     UpdateEntity {

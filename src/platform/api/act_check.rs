@@ -19,7 +19,7 @@ use crate::template::{
 };
 
 /// The keys of `act`.
-const ACTIONS: [&str; 28] = [
+const ACTIONS: [&str; 29] = [
     "open",
     "say",
     "typing",
@@ -35,6 +35,7 @@ const ACTIONS: [&str; 28] = [
     "reopen",
     "join",
     "leave",
+    "hand_over",
     "create_entity",
     "update_entity",
     "delete_entity",
@@ -72,6 +73,10 @@ pub(super) struct ActChecker<'a> {
     pub(super) entities: &'a BTreeMap<String, TableType>,
     /// Entities that `find` or an action gives.
     pub(super) named_entities: Vec<String>,
+    /// Names of the ids of entities.
+    pub(super) entity_ids: Vec<&'a str>,
+    /// Conversations that `find` gives.
+    pub(super) conversations: Vec<String>,
     /// Documents that `find` or an action gives.
     pub(super) named_documents: Vec<String>,
     /// Files that `find` gives.
@@ -140,6 +145,7 @@ impl ActChecker<'_> {
             form.reopen.is_some(),
         ];
         let in_account = [
+            form.hand_over.is_some(),
             form.create_entity.is_some(),
             form.update_entity.is_some(),
             form.delete_entity.is_some(),
@@ -271,6 +277,9 @@ impl ActChecker<'_> {
         }
         if let Some(form) = &form.create_entity {
             return self.create_entity(form);
+        }
+        if let Some(form) = &form.hand_over {
+            return self.hand_over(form);
         }
         if let Some(form) = &form.update_entity {
             let (entity, by) = (self.entity(&form.entity), self.who(&form.by));
@@ -407,16 +416,8 @@ impl ActChecker<'_> {
         };
         let skill = self.optional_input(form.skill.as_ref())?;
         let single = form.single.as_ref().is_some_and(|single| single.value);
-        let mut ids = BTreeMap::new();
-        for (key, node) in form.ids.iter() {
-            if !self.conversation_ids.contains(&key.name.as_str()) {
-                let message = format!("conversations have no id `{}`", key.name);
-                let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
-                let known = self.conversation_ids.iter().copied();
-                self.problems.push(problem.suggest_or_list(&key.name, known));
-            }
-            ids.extend(self.input(node).map(|template| (key.name.clone(), template)));
-        }
+        let known = self.conversation_ids.clone();
+        let ids = self.chosen_ids(&form.ids, "conversations", &known);
         let hidden = self.optional_input(form.hidden.as_ref())?;
         let (by, channel) = (by?, channel?);
         Some(ActTemplate::Open { by, channel, assignee, skill, single, ids, hidden })
@@ -446,6 +447,25 @@ impl ActChecker<'_> {
             headers: headers?,
             secret,
         })
+    }
+
+    /// Checks the ids that a client chooses.
+    pub(super) fn chosen_ids(
+        &mut self,
+        form: &TableOf<SyntaxNode>,
+        things: &str,
+        known: &[&str],
+    ) -> BTreeMap<String, InputTemplate> {
+        let mut ids = BTreeMap::new();
+        for (key, node) in form.iter() {
+            if !known.contains(&key.name.as_str()) {
+                let message = format!("{things} have no id `{}`", key.name);
+                let problem = Problem::at(&key.span, code::UNKNOWN_KEY, message);
+                self.problems.push(problem.suggest_or_list(&key.name, known.iter().copied()));
+            }
+            ids.extend(self.input(node).map(|template| (key.name.clone(), template)));
+        }
+        ids
     }
 
     pub(super) fn who(&mut self, name: &Spanned<String>) -> Option<WhoRef> {

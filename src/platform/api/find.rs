@@ -25,6 +25,17 @@ pub struct FindRule {
     pub optional: bool,
     /// Whether what the call names must exist, although it may name nothing.
     pub if_given: bool,
+    /// How many things with these values are found.
+    pub extent: FindExtent,
+}
+
+/// How many things with some values are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindExtent {
+    /// One of them.
+    One,
+    /// All of them, as a list.
+    All,
 }
 
 /// Kind of thing that a call can be about.
@@ -124,6 +135,14 @@ impl FindRule {
                         by `email`; for a new person in each call, use an id of `[ids] call`";
             problems.push(problem.help(help));
         }
+        let all = form.all.as_ref().filter(|all| all.value);
+        if let Some(all) = all
+            && !matches!(kind, FindKind::Conversation | FindKind::Entity)
+        {
+            let message = "`all` is for conversations and entities";
+            let problem = Problem::at(&all.span, code::CONTRADICTION, message);
+            problems.push(problem.help("remove `all`, or use `list` to read all of a kind"));
+        }
         let if_given = form.if_given.as_ref().is_some_and(|if_given| if_given.value);
         let own = document.unwrap_or(kind.as_str());
         let name = form.name.as_ref().map_or(own, |name| &name.value);
@@ -136,11 +155,17 @@ impl FindRule {
             create,
             optional: if_given || form.optional.as_ref().is_some_and(|optional| optional.value),
             if_given,
+            extent: if all.is_some() { FindExtent::All } else { FindExtent::One },
         })
     }
 }
 
 impl FindRule {
+    /// Returns true if everything with these values is found.
+    pub(super) fn is_list(&self) -> bool {
+        self.extent == FindExtent::All
+    }
+
     /// Returns true if a call fails that names something unknown.
     pub(super) fn must_exist(&self) -> bool {
         (self.if_given || !self.optional) && self.create.is_none()

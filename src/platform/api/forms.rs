@@ -222,6 +222,9 @@ form! {
         document: Option<TableOf<SyntaxNode>>,
         /// Name of what is found [default: its kind].
         name ("as"): Option<Spanned<String>>,
+        /// Whether all conversations or entities with these values are found [default: false]. A list
+        /// means one of its values.
+        all: Option<Spanned<bool>>,
         /// Creates an unknown person with these data: `name`, `email`, `phone`, `variables`.
         create: Option<TableOf<SyntaxNode>>,
         /// Whether it may be missing [default: false].
@@ -279,6 +282,8 @@ form! {
         unsubscribe: Option<UnsubscribeActForm>,
         /// Creates an entity.
         create_entity: Option<CreateEntityActForm>,
+        /// Gives conversations to another visitor.
+        hand_over: Option<HandOverActForm>,
         /// Changes an entity.
         update_entity: Option<UpdateEntityActForm>,
         /// Deletes an entity.
@@ -520,6 +525,18 @@ form! {
         by: Spanned<String>,
         /// Its fields. Others that can be absent are absent.
         with: SyntaxNode,
+        /// Ids that are chosen, by their names in `[ids]`. An id without a value is generated.
+        ids: TableOf<SyntaxNode>,
+    }
+}
+
+form! {
+    /// Gives conversations to another visitor, also what the earlier one has written.
+    pub struct HandOverActForm {
+        /// Name that `find` gives them.
+        conversation: Spanned<String>,
+        /// The visitor: a name of `find`.
+        to: Spanned<String>,
     }
 }
 

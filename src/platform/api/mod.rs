@@ -62,7 +62,7 @@ pub use credential::{AuthContext, CredentialRule, Presented};
 pub use credential_form::CredentialForm;
 pub use documents::{Document, DocumentForm, DocumentRule, DocumentShelf, Documents};
 pub use example::{CallExample, ExampleCall};
-pub use find::{FindKind, FindRule, STATE, VISITOR};
+pub use find::{FindExtent, FindKind, FindRule, STATE, VISITOR};
 pub use forms::{ApiForm, BodyProtocol, Gather, OperationForm, RouteForm};
 pub use graphql::{GraphqlApi, GraphqlResponse};
 pub use graphql_field::{FieldCall, FieldResolver};

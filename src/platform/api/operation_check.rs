@@ -57,8 +57,9 @@ impl ApiChecker<'_> {
             self.problems.push(problem.help("remove `settle`: the elements get one response"));
         }
         let performed = self.acts(source, &finds, &found);
-        let finds_conversation =
-            finds.iter().any(|find| find.kind.is_conversation() && !find.optional);
+        let finds_conversation = finds
+            .iter()
+            .any(|find| find.kind.is_conversation() && !find.optional && !find.is_list());
         self.check_conversation(source, finds_conversation);
         let list = source.list.and_then(|list| self.list(list, &found));
         let after = self.after_acts(source, found.clone(), list.as_ref(), finds_conversation);
@@ -116,9 +117,12 @@ impl ApiChecker<'_> {
         let names = |is_it: &dyn Fn(FindKind) -> bool| -> Vec<String> {
             let finds = finds.iter().filter(|find| is_it(find.kind));
             // An optional entity is only looked at.
-            let finds = finds.filter(|find| find.kind != FindKind::Entity || !find.optional);
+            let finds = finds
+                .filter(|find| find.kind != FindKind::Entity || !find.optional || find.is_list());
             finds.map(|find| find.name.clone()).collect()
         };
+        let ids_of =
+            |owner: &str| self.form.ids.get(owner).into_iter().flat_map(TableOf::names).collect();
         let mut acts = ActChecker {
             context: self.context(found.clone()),
             people: names(&|kind| matches!(kind, FindKind::Person(_))),
@@ -126,16 +130,12 @@ impl ApiChecker<'_> {
             event_types: self.form.event.iter().flat_map(event_names).collect(),
             has_surveys: self.form.conversation.as_ref().is_some_and(ConversationForm::has_surveys),
             secrets: self.form.secret.names().collect(),
-            conversation_ids: self
-                .form
-                .ids
-                .get("conversation")
-                .into_iter()
-                .flat_map(TableOf::names)
-                .collect(),
+            conversation_ids: ids_of("conversation"),
             files: names(&|kind| kind == FindKind::File),
             entities: self.entities,
             named_entities: names(&|kind| kind == FindKind::Entity),
+            entity_ids: ids_of("entity"),
+            conversations: names(&FindKind::is_conversation),
             documents: &self.documents,
             named_documents: names(&|kind| kind == FindKind::Document),
             credentials: &self.credentials,
@@ -308,13 +308,22 @@ impl ApiChecker<'_> {
             let Some(rule) = FindRule::check(form, &context, &names, self.problems) else {
                 continue;
             };
+            self.check_order(form, &rule, &finds);
             let document = match (&rule.document, rule.kind) {
                 (Some(kind), FindKind::Entity) => self.entities.get(kind).cloned(),
                 (Some(kind), _) => self.documents.get(kind).map(DocumentRule::table),
                 (None, _) => None,
             };
             let found = found_type(rule.kind, &self.types.visitor, &self.types.person);
-            match document.or(found) {
+            let found = match (rule.is_list(), rule.kind) {
+                (true, FindKind::Conversation) => Some(self.types.conversation.clone()),
+                _ => document.or(found),
+            };
+            match found {
+                Some(thing) if rule.is_list() => {
+                    let list = FieldType::list(FieldType::table(thing));
+                    roots.set(Field::always(&rule.name, list));
+                }
                 Some(person) => {
                     let (name, field_type) = (rule.name.clone(), FieldType::table(person));
                     roots.set(Field { name, field_type, optional: rule.optional });
@@ -326,6 +335,18 @@ impl ApiChecker<'_> {
             finds.push(rule);
         }
         (finds, roots)
+    }
+
+    /// Reports a conversation that stands after what takes conversations too: they would not be those of
+    /// the call.
+    fn check_order(&mut self, form: &FindForm, rule: &FindRule, earlier: &[FindRule]) {
+        let takes =
+            |rule: &FindRule| rule.is_list() || (rule.kind == FindKind::Entity && !rule.optional);
+        if rule.kind.is_conversation() && !rule.is_list() && earlier.iter().any(takes) {
+            let message = "a conversation is found before entities and `all`";
+            let problem = Problem::at(&form.span, code::INVALID_ACT, message);
+            self.problems.push(problem.help("move the entry to the front of `find`"));
+        }
     }
 
     /// Adds the conversation that a rule finds, and the dialog, under their own names too.
@@ -363,7 +384,8 @@ impl ApiChecker<'_> {
             let tokens = act.issue.is_some() || act.revoke.is_some();
             let documents = act.create.is_some() || act.replace.is_some() || act.delete.is_some();
             let files = act.link.is_some() || act.store.is_some();
-            let entities = act.create_entity.is_some()
+            let entities = act.hand_over.is_some()
+                || act.create_entity.is_some()
                 || act.update_entity.is_some()
                 || act.delete_entity.is_some();
             let events = act.emit.is_some();
