@@ -290,18 +290,80 @@ fn conversations_are_read_assigned_closed_and_reopened() {
     assert!(kinds.contains(&"\"conversation\".\"update\"".to_owned()), "{kinds:?}");
 }
 
+/// Makes a request that is not valid, and returns the message and the code of its first error.
+fn refusal(api: &LiveApi, query: &str, variables: &Json) -> (String, Json) {
+    let response = send(api, "", query, variables);
+    assert_eq!(response.status, 400, "{query} {response:?}");
+    let body = response.json();
+    let error = body["errors"][0].clone();
+    assert!(body.get("data").is_none(), "{body}");
+    (error["message"].as_str().unwrap().to_owned(), error["extensions"]["code"].clone())
+}
+
+#[test]
+fn arguments_directives_fragments_and_syntax_get_the_messages_of_the_reference_implementation() {
+    let api = LiveApi::start("erxes@0.23", &Receiver::accepting());
+    for (query, variables, message) in [
+        (
+            "{ users(pge: 1) { _id } }",
+            json!({}),
+            "Unknown argument \"pge\" on field \"Query.users\". Did you mean \"page\"?",
+        ),
+        (
+            "query($x: Int) { webhookDetail(_id: $x) { _id } }",
+            json!({}),
+            "Variable \"$x\" of type \"Int\" used in position expecting type \"String!\".",
+        ),
+        (
+            "query Q($x: [WebhookActionInput]) { ...F } fragment F on Query { webhooks { _id @skip(if: $x) } }",
+            json!({}),
+            "Variable \"$x\" of type \"[WebhookActionInput]\" used in position expecting type \"Boolean!\".",
+        ),
+        (
+            "mutation($u: String!, $a: Int) { webhooksAdd(url: $u, actions: [{ action: $a }]) { _id } }",
+            json!({"u": "https://x.test/"}),
+            "Variable \"$a\" of type \"Int\" used in position expecting type \"String\".",
+        ),
+        ("{ webhooksTotalCount @hide }", json!({}), "Unknown directive \"@hide\"."),
+        (
+            "{ webhooksTotalCount @skip }",
+            json!({}),
+            "Directive \"@skip\" argument \"if\" of type \"Boolean!\" is required, but it was not provided.",
+        ),
+        (
+            "query Q($x: Webhook) { webhooksTotalCount @skip(if: $x) }",
+            json!({}),
+            "Variable \"$x\" cannot be non-input type \"Webhook\".",
+        ),
+        (
+            "{ webhooks { ...W } } fragment W on Webhook { _id ...V } fragment V on Webhook { ...W }",
+            json!({}),
+            "Cannot spread fragment \"W\" within itself.",
+        ),
+        (
+            "{ webhooksTotalCount } { webhooksTotalCount }",
+            json!({}),
+            "This anonymous operation must be the only defined operation.",
+        ),
+        (
+            "query A { webhooksTotalCount } query A { webhooksTotalCount }",
+            json!({}),
+            "There can be only one operation named \"A\".",
+        ),
+        ("{ webhooks {\n", json!({}), "Syntax Error: Expected Name, found <EOF>."),
+        ("{ webhooks { } }", json!({}), "Syntax Error: Expected Name, found \"}\"."),
+        ("{ users(page: ) }", json!({}), "Syntax Error: Unexpected \")\"."),
+        ("webhooks", json!({}), "Syntax Error: Unexpected Name \"webhooks\"."),
+    ] {
+        assert_eq!(refusal(&api, query, &variables).0, message, "{query}");
+    }
+}
+
 #[test]
 fn queries_that_are_not_valid_get_the_messages_of_the_reference_implementation() {
     let receiver = Receiver::accepting();
     let api = LiveApi::start("erxes@0.23", &receiver);
-    let errors = |query: &str, variables: Json| {
-        let response = send(&api, "", query, &variables);
-        assert_eq!(response.status, 400, "{query} {response:?}");
-        let body = response.json();
-        let error = body["errors"][0].clone();
-        assert!(body.get("data").is_none(), "{body}");
-        (error["message"].as_str().unwrap().to_owned(), error["extensions"]["code"].clone())
-    };
+    let errors = |query: &str, variables: Json| refusal(&api, query, &variables);
     let detail = "query Q($_id: String!) { webhookDetail(_id: $_id) { _id } }";
     for (query, variables, message) in [
         ("{ nothing }", json!({}), "Cannot query field \"nothing\" on type \"Query\"."),
@@ -358,8 +420,13 @@ fn queries_that_are_not_valid_get_the_messages_of_the_reference_implementation()
     let (message, code) = errors("{ webhooks {", json!({}));
     assert!(message.starts_with("Syntax Error: ") && code == "GRAPHQL_PARSE_FAILED", "{message}");
     assert_eq!(errors("{ nothing }", json!({})).1, "GRAPHQL_VALIDATION_FAILED");
-    let deep = "{ a".repeat(40) + &" }".repeat(40);
-    errors(&deep, json!({}));
+    for (levels, message) in [
+        (40, "The recursion depth of the query cannot be greater than `32`."),
+        (100, "Query is too complex."), // more than the parser reads
+    ] {
+        let deep = "{ a".repeat(levels) + &" }".repeat(levels);
+        assert_eq!(errors(&deep, json!({})).0, message);
+    }
     let fields: Vec<String> = (0..6_000).map(|n| format!("f{n}: webhooksTotalCount")).collect();
     let wide = format!("{{ {} }}", fields.join(" "));
     assert!(errors(&wide, json!({})).0.contains("complex"));

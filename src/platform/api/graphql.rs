@@ -11,10 +11,11 @@ use async_graphql::{Request, Response, Variables};
 use serde_json::{Map, Value as Json, json};
 
 use super::graphql_field::{FieldResolver, RequestFields};
-use super::graphql_messages::{PARSE_FAILED, VALIDATION_FAILED, request_error, validation_errors};
-use super::graphql_schema::{SchemaFile, plain};
+use super::graphql_messages::{VALIDATION_FAILED, parse_error, request_error, validation_errors};
+use super::graphql_positions::misplaced_variables;
+use super::graphql_schema::SchemaFile;
 use super::graphql_variables::{check_variables, with_javascript_numbers};
-use super::query_size::is_too_large;
+use super::query_size::check_size;
 
 /// How async-graphql begins its error for a field that cannot be null.
 const NULL_ERROR: &str = "internal: non-null types";
@@ -71,16 +72,20 @@ impl GraphqlApi {
         };
         let document = match parse_query(request.query) {
             Ok(document) => document,
-            Err(error) => {
-                let message = format!("Syntax Error: {}.", plain(&error.to_string()));
-                let places: Vec<_> = error.positions().collect();
-                return invalid(&[request_error(&message, &places, PARSE_FAILED)]);
-            }
+            Err(error) => return invalid(&[parse_error(request.query, &error)]),
         };
         let mut variables: BTreeSet<String> = request.variables.keys().cloned().collect();
         if let Some(operation) = chosen(&document, request.operation) {
-            if is_too_large(&document, operation) {
-                return invalid(&[request_error("Query is too complex.", &[], VALIDATION_FAILED)]);
+            if let Err(message) = check_size(&document, operation) {
+                return invalid(&[request_error(&message, &[], VALIDATION_FAILED)]);
+            }
+            let misplaced = misplaced_variables(&self.file, &document, operation);
+            let misplaced = misplaced
+                .iter()
+                .map(|found| request_error(&found.message, &found.at, VALIDATION_FAILED));
+            let misplaced: Vec<Json> = misplaced.collect();
+            if !misplaced.is_empty() {
+                return invalid(&misplaced);
             }
             let mistakes = check_variables(&self.file, operation, &request.variables);
             let mistakes = mistakes.iter().map(|text| request_error(text, &[], &self.code));

@@ -3,15 +3,19 @@
 
 use std::collections::BTreeSet;
 
+use async_graphql::parser::Error as ParseError;
 use async_graphql::{Pos, ServerError};
 use serde_json::{Value as Json, json};
 
-use super::graphql_schema::SchemaFile;
+use super::graphql_schema::{SchemaFile, plain};
 
 /// A request that cannot be parsed.
 pub(super) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 /// A request that does not fit the schema.
 pub(super) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+
+/// The message for a query that exceeds the limits.
+pub(super) const TOO_COMPLEX: &str = "Query is too complex.";
 
 /// Returns an entry of `errors` without a path.
 pub(super) fn request_error(message: &str, at: &[Pos], code: &str) -> Json {
@@ -66,6 +70,39 @@ fn in_other_words(file: &SchemaFile, message: &str) -> String {
         ["Variable ", variable, " is not used"] => {
             format!("Variable \"{variable}\" is never used.")
         }
+        ["Unknown argument ", argument, " on field ", field, " of type ", owner, rest @ ..] => {
+            let rest = rest.join("\"");
+            format!("Unknown argument \"{argument}\" on field \"{owner}.{field}\"{rest}")
+        }
+        ["Unknown argument ", argument, " on directive ", directive, rest @ ..] => {
+            let rest = rest.join("\"");
+            format!("Unknown argument \"{argument}\" on directive \"@{directive}\"{rest}")
+        }
+        ["Directive ", directive, " argument ", argument, " of type ", needed, ..] => format!(
+            "Directive \"{directive}\" argument \"{argument}\" of type \"{needed}\" is required, but \
+             it was not provided."
+        ),
+        ["Unknown directive ", directive, ""] => format!("Unknown directive \"@{directive}\"."),
+        ["Duplicate directive ", directive, ""] => {
+            format!("The directive \"@{directive}\" can only be used once at this location.")
+        }
+        ["Fragment ", fragment, " cannot condition non composite type ", of, ""] => {
+            format!("Fragment \"{fragment}\" cannot condition on non composite type \"{of}\".")
+        }
+        ["Fragment cannot condition non composite type ", of, ""] => {
+            format!("Fragment cannot condition on non composite type \"{of}\".")
+        }
+        ["There can only be one ", rest @ ..] => {
+            format!("There can be only one {}.", rest.join("\""))
+        }
+        ["Variable ", variable, " cannot be of non-input type ", of, ""] => {
+            let variable = variable.trim_start_matches('$');
+            format!("Variable \"${variable}\" cannot be non-input type \"{of}\".")
+        }
+        ["Variable ", variable, " of type ", rest @ ..] => {
+            let (variable, rest) = (variable.trim_start_matches('$'), rest.join("\""));
+            format!("Variable \"${variable}\" of type \"{rest}.")
+        }
         ["Unknown fragment: ", fragment, ""] => format!("Unknown fragment \"{fragment}\"."),
         ["Operation name required in request."] => {
             "Must provide operation name if query contains multiple operations.".to_owned()
@@ -74,6 +111,73 @@ fn in_other_words(file: &SchemaFile, message: &str) -> String {
             "Subscriptions are not supported here. The vendor serves them over WebSocket only."
                 .to_owned()
         }
+        _ if message.ends_with('?') => message.to_owned(),
         _ => format!("{message}."),
+    }
+}
+
+/// Returns the entry of `errors` for a query that the parser refuses.
+pub(super) fn parse_error(query: &str, error: &ParseError) -> Json {
+    let (message, code) = match error {
+        ParseError::Syntax { message, start, .. } => (syntax(query, message, *start), PARSE_FAILED),
+        ParseError::MultipleOperations { .. } => {
+            let message = "This anonymous operation must be the only defined operation.";
+            (message.to_owned(), VALIDATION_FAILED)
+        }
+        ParseError::OperationDuplicated { operation, .. } => {
+            let message = format!("There can be only one operation named \"{operation}\".");
+            (message, VALIDATION_FAILED)
+        }
+        ParseError::FragmentDuplicated { fragment, .. } => {
+            let message = format!("There can be only one fragment named \"{fragment}\".");
+            (message, VALIDATION_FAILED)
+        }
+        ParseError::MissingOperation => {
+            ("Must provide an operation.".to_owned(), VALIDATION_FAILED)
+        }
+        ParseError::RecursionLimitExceeded => (TOO_COMPLEX.to_owned(), VALIDATION_FAILED),
+        other => (format!("Syntax Error: {}.", plain(&other.to_string())), PARSE_FAILED),
+    };
+    let places: Vec<Pos> = error.positions().collect();
+    request_error(&message, &places, code)
+}
+
+/// Describes a syntax error by what is found where it is. GraphQL.js also names the punctuator that is
+/// missing there, which the parser of the library does not say.
+fn syntax(query: &str, message: &str, at: Pos) -> String {
+    let found = token_at(query, at);
+    let expected = plain(message);
+    let names = ["name", "selection", "field", "argument", "type_condition"];
+    let needs_name = expected
+        .strip_prefix("expected ")
+        .is_some_and(|words| words.split([',', ' ']).any(|word| names.contains(&word)));
+    let problem = if needs_name { "Expected Name, found" } else { "Unexpected" };
+    format!("Syntax Error: {problem} {found}.")
+}
+
+/// Returns the token at a place as GraphQL.js describes it.
+fn token_at(query: &str, at: Pos) -> String {
+    let line = query.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
+    let start = line.char_indices().nth(at.column.saturating_sub(1)).map(|(start, _)| start);
+    // The parser can stop before the whitespace and the lines in front of the token.
+    let later = query.lines().skip(at.line).map(str::trim);
+    let rest = start.map_or("", |start| line[start..].trim());
+    let ignored = |text: &&str| !text.is_empty() && !text.starts_with('#');
+    let Some(rest) = [rest].into_iter().chain(later).find(ignored) else {
+        return "<EOF>".to_owned();
+    };
+    let word: String =
+        rest.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
+    match rest.chars().next() {
+        Some('0'..='9' | '-') => {
+            let end = rest.find(|char: char| !char.is_alphanumeric() && !"+-.".contains(char));
+            let number = &rest[..end.unwrap_or(rest.len())];
+            let kind = if number.contains(['.', 'e', 'E']) { "Float" } else { "Int" };
+            format!("{kind} \"{number}\"")
+        }
+        Some('"') => format!("String {rest}"),
+        Some('.') => "\"...\"".to_owned(),
+        Some(_) if !word.is_empty() => format!("Name \"{word}\""),
+        char => format!("\"{}\"", char.map(String::from).unwrap_or_default()),
     }
 }

@@ -110,10 +110,15 @@ impl SchemaFile {
         }
     }
 
+    /// Returns a field of a type of objects.
+    pub(super) fn field_of(&self, owner: &str, name: &str) -> Option<&FieldDefinition> {
+        let mut fields = self.fields(owner).iter().map(|field| &field.node);
+        fields.find(|known| known.name.node == name)
+    }
+
     /// Returns whether a field, such as `Query.orders`, is there.
     pub(super) fn has_field(&self, field: &str) -> bool {
-        let Some((name, field)) = field.split_once('.') else { return false };
-        self.fields(name).iter().any(|known| known.node.name.node == field)
+        field.split_once('.').is_some_and(|(name, field)| self.field_of(name, field).is_some())
     }
 
     /// Returns the fields of `Query` and `Mutation`, such as `Query.orders`.
@@ -139,8 +144,8 @@ impl SchemaFile {
     /// Returns the names of the fields of a field's objects that are no objects themselves.
     pub(super) fn plain_fields(&self, field: &str) -> Vec<&str> {
         let Some((name, field)) = field.split_once('.') else { return Vec::new() };
-        let field = self.fields(name).iter().find(|known| known.node.name.node == field);
-        let owner = field.map_or("", |field| base_name(&field.node.ty.node));
+        let field = self.field_of(name, field);
+        let owner = field.map_or("", |field| base_name(&field.ty.node));
         let fields = self.fields(owner).iter().map(|field| &field.node);
         let plain = fields.filter(|field| !self.is_composite(base_name(&field.ty.node)));
         plain.map(|field| field.name.node.as_str()).collect()
@@ -148,9 +153,8 @@ impl SchemaFile {
 
     /// Returns whether values of a field, such as `Query.orders`, are objects.
     fn has_objects(&self, field: &str) -> bool {
-        let Some((name, field)) = field.split_once('.') else { return false };
-        let field = self.fields(name).iter().find(|known| known.node.name.node == field);
-        field.is_some_and(|field| self.is_composite(base_name(&field.node.ty.node)))
+        let field = field.split_once('.').and_then(|(name, field)| self.field_of(name, field));
+        field.is_some_and(|field| self.is_composite(base_name(&field.ty.node)))
     }
 
     /// Returns the type of a field whose objects have this type, as the file writes it: `[Order]`.
@@ -165,8 +169,7 @@ impl SchemaFile {
     /// Returns an argument of a field.
     pub(super) fn argument(&self, field: &str, argument: &str) -> Option<&InputValueDefinition> {
         let (name, field) = field.split_once('.')?;
-        let field = self.fields(name).iter().find(|known| known.node.name.node == field)?;
-        let mut arguments = field.node.arguments.iter().map(|known| &known.node);
+        let mut arguments = self.field_of(name, field)?.arguments.iter().map(|known| &known.node);
         arguments.find(|known| known.name.node == argument)
     }
 

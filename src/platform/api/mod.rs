@@ -29,6 +29,7 @@ mod graphql;
 mod graphql_check;
 mod graphql_field;
 mod graphql_messages;
+mod graphql_positions;
 mod graphql_schema;
 mod graphql_secrets;
 mod graphql_variables;

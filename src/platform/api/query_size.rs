@@ -7,19 +7,35 @@ use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, Selection, SelectionSet,
 };
 
+use super::graphql_messages::TOO_COMPLEX;
 use crate::base::limits::{MAX_QUERY_COMPLEXITY, MAX_QUERY_DEPTH};
 
-/// Returns whether an operation selects more fields than allowed, each fragment counted wherever it is used.
-pub(super) fn is_too_large(document: &ExecutableDocument, operation: &OperationDefinition) -> bool {
-    let mut count = FieldCount { document, fragments: HashMap::new() };
-    count.of(&operation.selection_set.node, 0) > MAX_QUERY_COMPLEXITY
+/// Checks that an operation selects no more fields than allowed, each fragment counted wherever it is used,
+/// and that no fragment uses itself.
+///
+/// # Errors
+///
+/// Returns the message for the client.
+pub(super) fn check_size(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+) -> Result<(), String> {
+    let mut count = FieldCount { document, fragments: HashMap::new(), cyclic: None };
+    let fields = count.of(&operation.selection_set.node, 0);
+    // The library reports a cycle as a query that is too deep.
+    if let Some(fragment) = count.cyclic {
+        return Err(format!("Cannot spread fragment \"{fragment}\" within itself."));
+    }
+    if fields > MAX_QUERY_COMPLEXITY { Err(TOO_COMPLEX.to_owned()) } else { Ok(()) }
 }
 
 struct FieldCount<'d> {
     document: &'d ExecutableDocument,
-    /// Number of fields of each fragment, by its name; 0 while it is counted.
+    /// Number of fields of each fragment, by its name; `None` while it is counted.
     // Without this, fragments that use each other take exponential time.
-    fragments: HashMap<&'d str, usize>,
+    fragments: HashMap<&'d str, Option<usize>>,
+    /// A fragment that uses itself.
+    cyclic: Option<&'d str>,
 }
 
 impl<'d> FieldCount<'d> {
@@ -48,13 +64,15 @@ impl<'d> FieldCount<'d> {
 
     fn of_fragment(&mut self, name: &'d str, depth: usize) -> usize {
         if let Some(known) = self.fragments.get(name) {
-            return *known;
+            return known.unwrap_or_else(|| {
+                self.cyclic = Some(name);
+                0
+            });
         }
         let Some(fragment) = self.document.fragments.get(name) else { return 0 };
-        // A fragment that uses itself is refused by the validation.
-        self.fragments.insert(name, 0);
+        self.fragments.insert(name, None);
         let fields = self.of(&fragment.node.selection_set.node, depth);
-        self.fragments.insert(name, fields);
+        self.fragments.insert(name, Some(fields));
         fields
     }
 }
