@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::StatusCode;
-use actix_web::http::header::ORIGIN;
+use actix_web::http::header::{ORIGIN, UPGRADE};
 use actix_web::http::uri::Authority;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{Bytes, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use tokio::time::timeout;
@@ -51,7 +51,9 @@ pub(super) async fn respond_from(
     if let Some(response) = page.as_ref().and_then(|page| page.preflight(request)) {
         return response;
     }
-    let body = read(payload).await;
+    let is_handshake = is_websocket_handshake(request);
+    // Its connection stays open after the head, as if a body followed.
+    let body = if is_handshake { CallBody::Whole(Vec::new()) } else { read(payload).await };
     let header =
         |(name, value): (
             &actix_web::http::header::HeaderName,
@@ -77,10 +79,19 @@ pub(super) async fn respond_from(
         tokio::time::sleep(delay).await;
     }
     let mut response = to_http(response);
+    if is_handshake {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
     if let Some(page) = &page {
         page.allow(response.headers_mut());
     }
     response
+}
+
+/// Returns true if the client wants to continue with WebSocket frames.
+fn is_websocket_handshake(request: &HttpRequest) -> bool {
+    let upgrade = request.headers().get(UPGRADE).map(|upgrade| upgrade.as_bytes());
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Returns the URL at which the client addresses the API.

@@ -9,7 +9,9 @@ use serde_json::{Value as Json, json};
 use standin::diag::Source;
 use standin::scenario;
 
-use crate::support::{ApiResponse, LiveApi, Receiver, request, wait_for_events};
+use crate::support::{
+    ApiResponse, LiveApi, Receiver, request, wait_for_events, websocket_handshake,
+};
 
 /// Calls the incoming webhook.
 fn incoming(api: &LiveApi, body: &Json) -> ApiResponse {
@@ -304,12 +306,8 @@ fn the_widget_gets_its_configuration_and_no_websocket() {
         assert_eq!(response.status, status, "{head}");
         assert_eq!(response.json()["scenario"]["answers"].is_array(), status == 200);
     }
-    let upgrade = format!(
-        "GET /api/asyngular/?botId={bot}&chatId=1 HTTP/1.1\r\nUpgrade: websocket\r\n\
-         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Sec-WebSocket-Version: 13"
-    );
-    assert_eq!(request(&api.address, &upgrade, "").status, 404);
+    let target = format!("/api/asyngular/?botId={bot}&chatId=1");
+    assert_eq!(websocket_handshake(&api.address, &target).status, 404);
     let why = api.calls(4)[3].why.clone().unwrap_or_default();
     assert!(why.contains("WebSocket connections are not served"), "{why}");
 }

@@ -9,6 +9,7 @@ use standin::scenario;
 
 use crate::support::{
     ApiResponse, LiveApi, ReceivedRequest, Receiver, Reply, request, wait_for_events,
+    websocket_handshake,
 };
 
 /// Sends a query with variables, and the cookie of a session or the token of an app.
@@ -451,9 +452,7 @@ fn requests_come_in_several_forms_and_subscriptions_are_refused() {
     {
         assert_eq!(request(&api.address, post, body).status, 400, "{body}");
     }
-    let upgrade = "GET /graphql HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
-    let refused = request(&api.address, upgrade, "");
+    let refused = websocket_handshake(&api.address, "/graphql");
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("subscriptions over WebSocket are not served"), "{refused:?}");
     let subscribed = send(&api, "", "subscription { anything }", &json!({}));

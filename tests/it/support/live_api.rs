@@ -36,11 +36,24 @@ impl ApiResponse {
 
 /// Sends a request. The head is written as it is.
 pub(crate) fn request(address: &str, head: &str, body: &str) -> ApiResponse {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let length = body.len();
-    let head = format!("{head}\r\nHost: {address}\r\nContent-Length: {length}\r\n");
-    write!(stream, "{head}Connection: close\r\n\r\n{body}").unwrap();
+    let more = format!("Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    exchange(address, &format!("{head}\r\nHost: {address}\r\n{more}"), Duration::from_secs(30))
+}
+
+/// Sends the handshake of a WebSocket, as clients do.
+pub(crate) fn websocket_handshake(address: &str, target: &str) -> ApiResponse {
+    let head = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n");
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+    let request = format!("{head}Upgrade: websocket\r\n{key}\r\n");
+    // Less than a request may take whose body does not arrive.
+    exchange(address, &request, Duration::from_secs(5))
+}
+
+fn exchange(address: &str, request: &str, patience: Duration) -> ApiResponse {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(patience)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();

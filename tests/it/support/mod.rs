@@ -12,7 +12,7 @@ pub(crate) mod tls;
 pub(crate) use background::Background;
 pub(crate) use forward_proxy::ForwardingProxy;
 pub(crate) use hostile::{Connection, Hostile};
-pub(crate) use live_api::{ApiResponse, LiveApi, request, wait_for_events};
+pub(crate) use live_api::{ApiResponse, LiveApi, request, wait_for_events, websocket_handshake};
 pub(crate) use play::{
     NEEDING_CALLS, RunBuilder, RunOutcome, bundled_revisions, bundled_vendors, catalog, play,
     revisions, vendors,
