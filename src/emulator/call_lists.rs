@@ -8,13 +8,37 @@ use serde_json::Value as Json;
 use super::call_work::{CallWork, Conversations, ResponseState, unreadable};
 use super::people::text_of;
 use crate::conversation::{Conversation, Entity, Message, Person, Role};
-use crate::platform::api::{CallError, ListPage, ListRule, Listed, PeriodRule, SearchRule};
+use crate::platform::api::{
+    CallError, ListPage, ListRule, Listed, PeriodRule, SearchRule, SortRule,
+};
 use crate::template::{InputTemplate, Object, Value, parse_instant};
 
 /// A value that things of a page must have: one of these texts.
 struct ListKey {
     field: String,
     values: Vec<String>,
+}
+
+/// What things are sorted by.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum SortKey {
+    Absent,
+    Number(i64),
+    Time(Timestamp),
+    Text(String),
+}
+
+impl SortKey {
+    fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Time(at) => Self::Time(at),
+            value => match value.into_json() {
+                Json::Null => Self::Absent,
+                Json::Number(number) => number.as_i64().map_or(Self::Absent, Self::Number),
+                json => Self::Text(text_of(&json).to_lowercase()),
+            },
+        }
+    }
 }
 
 /// A text that one of some fields must contain.
@@ -39,7 +63,7 @@ impl CallWork {
         state: &ResponseState<'a>,
     ) -> Result<ListPage<'a>, CallError> {
         let mut all = self.listed(rule, &rule.by, state)?;
-        if rule.newest {
+        if !self.sort(rule.sort.as_ref(), &mut all)? && rule.newest {
             all.reverse();
         }
         let size = self.number(rule.size.as_ref())?.unwrap_or(rule.default).min(rule.most);
@@ -53,6 +77,26 @@ impl CallWork {
             page.counts.0.insert(count.name.clone(), number);
         }
         Ok(page)
+    }
+
+    /// Gives the things of a list the order that the call wants, and returns whether it wants one.
+    /// Things without the field come first.
+    fn sort(&self, rule: Option<&SortRule>, all: &mut [&dyn Object]) -> Result<bool, CallError> {
+        let Some(rule) = rule else { return Ok(false) };
+        let given = |template: &Option<InputTemplate>| -> Result<Option<String>, CallError> {
+            let value = self.value(template.as_ref())?.filter(|value| !value.is_null());
+            Ok(value.map(|value| text_of(&value)).filter(|text| !text.is_empty()))
+        };
+        let (by, order) = (given(&rule.by)?, given(&rule.order)?);
+        let is_requested = by.is_some() || order.is_some();
+        if let Some(name) = by {
+            let field = rule.names.get(&name).unwrap_or(&name);
+            all.sort_by_cached_key(|thing| SortKey::of(thing.get(field)));
+        }
+        if order.is_some_and(|order| order.starts_with(['d', 'D', '-'])) {
+            all.reverse();
+        }
+        Ok(is_requested)
     }
 
     /// Returns everything with these values, and the text and times that a list requires.
@@ -170,9 +214,13 @@ impl CallWork {
         template.render(&self.roots()).map_err(|error| unreadable(&error))
     }
 
-    /// Reads an instant or a date; `None` for anything else.
+    /// Reads an instant, a date, or a number of milliseconds since 1970; `None` for anything else.
     fn instant(&self, template: Option<&InputTemplate>) -> Result<Option<Timestamp>, CallError> {
-        Ok(self.value(template)?.and_then(|value| parse_instant(&text_of(&value))))
+        let Some(value) = self.value(template)? else { return Ok(None) };
+        Ok(match value.as_i64() {
+            Some(millis) => Timestamp::from_millisecond(millis).ok(),
+            None => parse_instant(&text_of(&value)),
+        })
     }
 
     /// Reads a number; `None` for anything else, as in a query that a client wrote by hand.

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{ORIGIN, UPGRADE};
+use actix_web::http::header::{HeaderValue, ORIGIN, UPGRADE};
 use actix_web::http::uri::Authority;
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::web::{Bytes, ServiceConfig};
@@ -54,11 +54,9 @@ pub(super) async fn respond_from(
     let is_handshake = is_websocket_handshake(request);
     // Its connection stays open after the head, as if a body followed.
     let body = if is_handshake { CallBody::Whole(Vec::new()) } else { read(payload).await };
-    let header =
-        |(name, value): (
-            &actix_web::http::header::HeaderName,
-            &actix_web::http::header::HeaderValue,
-        )| { (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()) };
+    let header = |(name, value): (&actix_web::http::header::HeaderName, &HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
     let call = ApiCall {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
@@ -90,7 +88,7 @@ pub(super) async fn respond_from(
 
 /// Returns true if the client wants to continue with WebSocket frames.
 fn is_websocket_handshake(request: &HttpRequest) -> bool {
-    let upgrade = request.headers().get(UPGRADE).map(|upgrade| upgrade.as_bytes());
+    let upgrade = request.headers().get(UPGRADE).map(HeaderValue::as_bytes);
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"websocket"))
 }
 

@@ -491,9 +491,25 @@ fn customers_and_companies_are_created_changed_and_removed_with_their_webhooks()
     let taken = json!({"_id": grace["_id"], "email": "ada@example.test"});
     assert_eq!(client.error(edit, &taken), "Duplicated email");
     assert_eq!(client.error(edit, &json!({"_id": "none"})), "Customer not found");
-    let names = "{ customers { firstName lastName } }";
-    let both = json!([{"firstName": "Ada", "lastName": "Lovelace"}, {"firstName": "Grace", "lastName": null}]);
-    assert_eq!(client.field(names, &json!({})), both);
+    let names = |sort: &str| {
+        let query = format!("{{ customers(page: 1{sort}) {{ firstName lastName }} }}");
+        let all = client.field(&query, &json!({}));
+        all.as_array().unwrap().iter().map(|one| one["firstName"].clone()).collect::<Vec<_>>()
+    };
+    let known = "{ customers(searchValue: \"love\") { firstName lastName } }";
+    let ada_only = json!([{"firstName": "Ada", "lastName": "Lovelace"}]);
+    assert_eq!(client.field(known, &json!({})), ada_only);
+    // The newest first, unless the call says otherwise.
+    let orders = [
+        "",
+        ", sortDirection: -1",
+        ", sortField: \"firstName\"",
+        ", sortField: \"createdAt\", sortDirection: -1",
+    ];
+    assert!(orders.iter().all(|order| names(order) == ["Grace", "Ada"]), "{orders:?}");
+    for order in ["sortDirection: 1", "sortField: \"firstName\", sortDirection: 1"] {
+        assert_eq!(names(&format!(", {order}")), ["Ada", "Grace"], "{order}");
+    }
     let remove = "mutation($ids: [String]) { customersRemove(customerIds: $ids) }";
     let ids = json!([ada["_id"], grace["_id"]]);
     assert_eq!(client.field(remove, &json!({"ids": ids})), ids);

@@ -514,19 +514,26 @@ fn all_conversations_are_searched_by_their_state() {
         "password": api.secret("user_password"),
     });
     let bearer = client.post("/api/account/{}/login?v=1.3", &login.to_string())["bearer"].clone();
-    let search = |status: Json| {
+    let search_sorted = |status: Json, from: i64, sort: &str| {
         let path = format!(
-            "/messaging_history/api/account/{}/conversations/search?offset=0&limit=50",
+            "/messaging_history/api/account/{}/conversations/search?offset=0&limit=50{sort}",
             client.account
         );
         let head =
             format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {}", bearer.as_str().unwrap());
-        let body = json!({"start": {"from": 0, "to": 9_999_999_999_999_i64}, "status": status});
+        let start = json!({"from": from, "to": 9_999_999_999_999_i64});
+        let body = json!({"start": start, "status": status});
         let found = request(&api.address, &head, &body.to_string()).json();
         let records = found["conversationHistoryRecords"].as_array().unwrap().clone();
         assert_eq!(found["_metadata"]["count"], records.len());
         records.iter().map(|record| record["info"]["conversationId"].clone()).collect::<Vec<_>>()
     };
+    let search = |status: Json| search_sorted(status, 0, "");
+    let both = || json!(["OPEN", "CLOSE"]);
+    let mut ascending = search_sorted(both(), 0, "&sort=start:asc");
+    ascending.reverse();
+    assert_eq!(search_sorted(both(), 0, "&sort=start:desc"), ascending);
+    assert_eq!(search_sorted(both(), 9_999_999_999_998, ""), Vec::<Json>::new());
     assert_eq!(search(json!(["OPEN"])), [first[1]["body"]["conversationId"].clone()]);
     assert_eq!(search(json!(["CLOSE"])), [second]);
     assert_eq!(search(json!(["OPEN", "CLOSE"])).len(), 2);

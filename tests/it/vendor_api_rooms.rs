@@ -137,3 +137,30 @@ fn a_hidden_conversation_causes_no_webhook_and_is_found_by_no_call() {
     let text = format!("{:?}", wait_for_events(&receiver, 2));
     assert!(!text.contains(room), "{text}");
 }
+
+#[test]
+fn a_list_has_the_order_that_a_call_wants() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("parlour", &receiver);
+    let house = api.account.values["house"].as_str().unwrap();
+    let header = format!("X-Door: {}", api.secret("door"));
+    for room in ["blue", "Amber", "crimson"] {
+        let body = json!({"guest": {"key": room}, "room": room});
+        post(&api, &format!("rooms?hint={house}"), &header, &body);
+    }
+    for (query, expected) in [
+        ("", ["blue", "Amber", "crimson"]),
+        ("?order=desc", ["crimson", "Amber", "blue"]),
+        ("?sort=name", ["Amber", "blue", "crimson"]),
+        ("?sort=name&order=-1", ["crimson", "blue", "Amber"]),
+        ("?sort=opened_at&order=asc", ["blue", "Amber", "crimson"]),
+        ("?sort=opened_at&order=DESC", ["crimson", "Amber", "blue"]),
+        ("?sort=unknown", ["blue", "Amber", "crimson"]),
+    ] {
+        let list = format!("GET /{house}/guests{query} HTTP/1.1");
+        let rooms = request(&api.address, &list, "").json();
+        let rooms: Vec<&str> =
+            rooms.as_array().unwrap().iter().map(|room| room["room"].as_str().unwrap()).collect();
+        assert_eq!(rooms, expected, "{query}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::list_form::{ListForm, PeriodForm, SearchForm};
+use super::list_form::{ListForm, PeriodForm, SearchForm, SortForm};
 use crate::diag::{Problem, Problems, SourceSpan, SyntaxNode, TableOf, code};
 use crate::template::{CompileContext, Field, FieldType, InputTemplate, Object, TableType, Value};
 
@@ -21,6 +21,8 @@ pub struct ListRule {
     pub search: Option<SearchRule>,
     /// Period in which one of their times must be.
     pub period: Option<PeriodRule>,
+    /// Order that the call wants.
+    pub sort: Option<SortRule>,
     /// Number of the first message.
     pub from: Option<InputTemplate>,
     /// Number of things before the page.
@@ -51,6 +53,17 @@ pub struct SearchRule {
     pub text: InputTemplate,
     /// Fields of which one must contain it.
     pub fields: Vec<String>,
+}
+
+/// The order of the things of a page.
+#[derive(Clone, Debug)]
+pub struct SortRule {
+    /// Name of the field by which they are sorted.
+    pub by: Option<InputTemplate>,
+    /// Whether the order is reversed, as calls say it.
+    pub order: Option<InputTemplate>,
+    /// Fields by the names that calls give them.
+    pub names: BTreeMap<String, String>,
 }
 
 /// A period in which things of a page were opened, created or changed.
@@ -109,6 +122,7 @@ impl ListRule {
         let search = form.search.as_ref().and_then(|search| checker.search(search));
         let period = form.period.as_ref();
         let period = period.map(|period| PeriodRule::check(period, context, checker.problems));
+        let sort = form.sort.as_ref().map(|sort| checker.sort(sort));
         let by = checker.values(&form.by);
         let counts = checker.counts(form, &by);
         if let (Some(from), false) = (&form.from, of == Listed::Messages) {
@@ -136,6 +150,7 @@ impl ListRule {
             counts,
             search,
             period,
+            sort,
             from,
             offset,
             size,
@@ -220,6 +235,12 @@ impl ListChecker<'_, '_> {
         };
         let counts = form.counts.iter();
         counts.map(|(key, own)| CountRule { name: key.name.clone(), by: count(own) }).collect()
+    }
+
+    fn sort(&mut self, form: &SortForm) -> SortRule {
+        let names = form.names.iter().map(|(key, field)| (key.name.clone(), field.value.clone()));
+        let names = names.collect();
+        SortRule { by: self.value(form.by.as_ref()), order: self.value(form.order.as_ref()), names }
     }
 
     fn search(&mut self, form: &SearchForm) -> Option<SearchRule> {

@@ -26,6 +26,8 @@ form! {
         search: Option<SearchForm>,
         /// Period in which one of their times must be.
         period: Option<PeriodForm>,
+        /// Order that the call wants. Without values, it is that of `newest`.
+        sort: Option<SortForm>,
         /// Number of the first message, for `messages` [default: all].
         from: Option<SyntaxNode>,
         /// Number of things before the page [default: 0].
@@ -53,6 +55,7 @@ impl ListForm {
             counts: replaced(&base.counts, &self.counts),
             search: self.search.clone().or_else(|| base.search.clone()),
             period: self.period.clone().or_else(|| base.period.clone()),
+            sort: self.sort.clone().or_else(|| base.sort.clone()),
             from: self.from.clone().or_else(|| base.from.clone()),
             offset: self.offset.clone().or_else(|| base.offset.clone()),
             size: self.size.clone().or_else(|| base.size.clone()),
@@ -76,6 +79,19 @@ form! {
         text ("for"): SyntaxNode,
         /// Fields of which one must contain it.
         fields ("in"): Vec<Spanned<String>>,
+    }
+}
+
+form! {
+    /// The order of the things of a page.
+    pub struct SortForm {
+        /// Name of the field by which they are sorted. Without a value, the oldest come first.
+        by: Option<SyntaxNode>,
+        /// A text that begins with `d` in small or capital letters, or a negative number, reverses the
+        /// order.
+        order: Option<SyntaxNode>,
+        /// Fields by the names that calls give them. Other names are those of fields.
+        names: TableOf<Spanned<String>>,
     }
 }
 

@@ -71,7 +71,7 @@ pub use graphql_secrets::argument_secrets;
 pub use host_pattern::HostPattern;
 pub use hosted_files::{FileLink, HostedFile, HostedFiles, StoredFile};
 pub use issued::{IssuedRoot, IssuedToken, IssuedTokens, Issuing, StoredToken};
-pub use list::{ListPage, ListRule, Listed, PeriodRule, SearchRule};
+pub use list::{ListPage, ListRule, Listed, PeriodRule, SearchRule, SortRule};
 pub use openapi::openapi;
 pub use response::{ApiResponse, ErrorRule, ResponseRule};
 pub use route::{NoRoute, RouteMatch};
