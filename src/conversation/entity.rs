@@ -49,6 +49,14 @@ pub struct FieldHistory {
 struct ChangeTimes(BTreeMap<String, Timestamp>);
 
 impl Entity {
+    /// Returns whether an id or a field is this text, or is a list with it.
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        let is_text = |one: &Json| one.as_str() == Some(value);
+        let elements = self.fields.get(name).and_then(Json::as_array);
+        self.text(name).as_deref() == Some(value)
+            || elements.is_some_and(|all| all.iter().any(is_text))
+    }
+
     /// Returns an id or a field as text.
     pub fn text(&self, name: &str) -> Option<String> {
         self.ids.text(name).or_else(|| {

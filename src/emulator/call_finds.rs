@@ -261,7 +261,7 @@ pub(super) fn has_keys(found: &Conversation, rule: &FindRule, keys: &[PersonKey]
 /// Returns whether an entity has the kind of a rule and these values.
 pub(super) fn is_entity(entity: &Entity, rule: &FindRule, keys: &[PersonKey]) -> bool {
     Some(&entity.kind) == rule.document.as_ref()
-        && keys.iter().all(|key| entity.text(&key.field).as_ref() == Some(&key.value))
+        && keys.iter().all(|key| entity.has(&key.field, &key.value))
 }
 
 /// Returns whether the visitor of a conversation has this id.

@@ -72,7 +72,7 @@ fn one_call_combines_entities_and_conversations_of_several_people() {
     );
     let will = "mutation($room: String!) { will(room: $room, owner: \"Ellis\", heir: \"Robin\") }";
     let given = ask(&api, will, &json!({"room": rooms[2]}));
-    assert_eq!(given["data"]["will"], json!(["Robin", "Robin"]), "{given}");
+    assert_eq!(given["data"]["will"], json!(["Robin", "Robin", "Ellis"]), "{given}");
     let sent = wait_for(&receiver, "thing.", 11);
     let changed = sent.iter().find(|body| body["what"] == "thing.changed").unwrap();
     assert_eq!(changed["owner"], "Robin");
@@ -157,5 +157,79 @@ fn customers_and_companies_of_erxes_are_merged() {
         let data: Json = serde_json::from_str(edited["data"].as_str().unwrap()).unwrap();
         assert_eq!(data["object"]["mergedIds"], ids, "{data:#}");
         assert_eq!(data["object"]["status"], "Active");
+    }
+}
+
+#[test]
+fn conversations_of_erxes_become_items() {
+    for (revision, prefix, item) in [
+        ("0.23", "", "ticket"),
+        ("0.24", "cards:", "deal"),
+        ("1.3", "cards:", "purchase"),
+        ("2", "tasks:", "task"),
+    ] {
+        let receiver = Receiver::accepting();
+        let api = LiveApi::start(&format!("erxes@{revision}"), &receiver);
+        let client = Client::of(&api);
+        let say = "mutation($who: String) {
+            widgetsInsertMessage(integrationId: \"x\", visitorId: $who, message: \"Hello\") { conversationId customerId }
+        }";
+        let [said, other] = ["v1", "v2"].map(|who| client.field(say, &json!({"who": who})));
+        let stages = if revision == "2" { "tasksStages" } else { "stages" };
+        let query = format!("query($p: String!) {{ {stages}(pipelineId: $p) {{ _id }} }}");
+        let stage =
+            client.field(&query, &json!({"p": api.account.values["pipeline_id"]}))[0]["_id"]
+                .clone();
+        let convert = "mutation($id: String!, $type: String!, $item: String, $stage: String) {
+            conversationConvertToCard(_id: $id, type: $type, itemId: $item, itemName: \"Felt\", stageId: $stage)
+        }";
+        let all = json!({"id": said["conversationId"], "type": item, "stage": stage});
+        let id = client.field(convert, &all);
+        assert_eq!(id == said["conversationId"], revision != "0.23", "{revision}: {id} {said}");
+        assert_eq!(client.error(convert, &all), format!("Already converted a {item}"));
+        let detail = format!(
+            "query($id: String!) {{ {item}Detail(_id: $id) {{ name stageId customers {{ _id }} assignedUserIds }} }}"
+        );
+        let read = client.field(&detail, &json!({"id": id}));
+        assert_eq!((&read["name"], &read["stageId"]), (&json!("Felt"), &stage));
+        assert_eq!(read["customers"], json!([{"_id": said["customerId"]}]));
+        // The item is in another conversation than that of the call.
+        let more = json!({"id": other["conversationId"], "type": item, "item": id});
+        if revision == "0.24" {
+            assert!(client.error(convert, &more).contains("immutable field"));
+        } else {
+            assert_eq!(client.field(convert, &more), id);
+            let read = client.field(&detail, &json!({"id": id}));
+            let customers = json!([{"_id": said["customerId"]}, {"_id": other["customerId"]}]);
+            assert_eq!(read["customers"], customers);
+            let new = json!({"id": other["conversationId"], "type": item, "stage": stage});
+            assert_eq!(client.error(convert, &new), format!("Already converted a {item}"));
+        }
+        let lost = json!({"id": said["conversationId"], "type": item, "item": "unknown"});
+        assert!(client.error(convert, &lost).starts_with("Cannot read propert"));
+        // One webhook: an item that was there changes in silence. Its next webhook has the conversations.
+        let edit = format!(
+            "mutation($id: String!) {{ {item}sEdit(_id: $id, description: \"blue\") {{ _id }} }}"
+        );
+        client.field(&edit, &json!({"id": id}));
+        let sent = wait_for_events(&receiver, 6);
+        let of = |action: &str| -> Vec<Json> {
+            let kind = format!("{prefix}{item}");
+            let is_it = |body: &&Json| body["type"] == kind && body["action"] == action;
+            let found = sent.iter().filter(is_it).map(|body| body["data"].as_str().unwrap());
+            found.map(|data| serde_json::from_str(data).unwrap()).collect()
+        };
+        let (created, updated) = (of("create"), of("update"));
+        assert_eq!((sent.len(), created.len(), updated.len()), (6, 1, 1), "{sent:#?}");
+        let (new, object) = (&created[0]["newData"], &created[0]["object"]);
+        let from = json!([said["conversationId"]]);
+        assert_eq!((&object["sourceConversationIds"], &object["_id"]), (&from, &id));
+        assert_eq!((&new["sourceConversationIds"], &new["proccessId"]), (&from, &Json::Null));
+        assert_eq!(new["customerIds"], json!([said["customerId"]]));
+        assert_eq!(new.get("_id"), (revision != "0.23").then_some(&id));
+        let count = if revision == "0.24" { 1 } else { 2 };
+        let updated = &updated[0]["updatedDocument"];
+        let sources = updated["sourceConversationIds"].as_array().unwrap();
+        assert_eq!(sources.len(), count, "{updated:#}");
     }
 }
