@@ -7,7 +7,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::{ApiError, ErrorResponse, interrupted};
 use crate::base::limits::{MAX_PAGE, PAGE_SIZE};
-use crate::server::live::{CallFilter, CallPage, CallSummary, KeptRecord, LiveServer};
+use crate::server::live::{
+    CallFilter, CallSummary, HistoryFilter, HistoryPage, KeptRecord, LiveServer,
+};
 
 pub(super) fn routes(app: &mut ServiceConfig) {
     app.service(resource("/api/v1/calls").route(get().to(list)))
@@ -64,10 +66,11 @@ pub(super) async fn list(
     let CallQuery { run, conversation, vendor, operation, failed, before, limit } =
         query.into_inner();
     let limit = limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
-    let filter = CallFilter { before, run, conversation, vendor, operation, failed };
+    let within = HistoryFilter { before, run, conversation, vendor };
+    let filter = CallFilter { within, operation, failed };
     // Reading many of a journal must not delay other requests.
     let found = block(move || live.calls(&filter, limit)).await.map_err(|_| interrupted())?;
-    let CallPage { items, next } = found?;
+    let HistoryPage { items, next } = found?;
     Ok(Json(CallList { items, next }))
 }
 

@@ -17,8 +17,7 @@ use crate::emulator::ConversationOverview;
 use crate::record::ActionSummary;
 use crate::scenario::UpcomingStep;
 use crate::server::live::{
-    ConversationCounts, ConversationFilter, ConversationPage, ListedConversation, LiveServer,
-    ServedRun,
+    ConversationCounts, ConversationFilter, HistoryPage, ListedConversation, LiveServer, ServedRun,
 };
 
 pub(super) fn routes(app: &mut ServiceConfig) {
@@ -236,7 +235,7 @@ pub(super) async fn list(
     let before = query.before.as_deref().map(key_of).transpose()?;
     let limit = query.limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
     let filter = ConversationFilter { run: query.run, before };
-    let ConversationPage { items, next } = live.conversations(&filter, limit).await?;
+    let HistoryPage { items, next } = live.conversations(&filter, limit).await?;
     let summary = |one: ListedConversation| ConversationSummary::of(&one.run, one.overview, &live);
     let items = items.into_iter().map(summary).collect();
     Ok(Json(ConversationList { items, next: next.map(id_of) }))

@@ -18,7 +18,8 @@ use crate::platform::{
 use crate::record::{Mistake, RecordKind};
 use crate::run::DeliveryChange;
 use crate::server::live::{
-    DeliveryFilter, DeliveryPage, DeliveryState, DeliverySummary, KeptRecord, LiveError, LiveServer,
+    DeliveryFilter, DeliveryState, DeliverySummary, HistoryFilter, HistoryPage, KeptRecord,
+    LiveError, LiveServer,
 };
 
 pub(super) fn routes(app: &mut ServiceConfig) {
@@ -140,10 +141,11 @@ pub(super) async fn list(
     let DeliveryQuery { run, conversation, vendor, state, event_type, before, limit } =
         query.into_inner();
     let limit = limit.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE);
-    let filter = DeliveryFilter { before, run, conversation, vendor, state, event_type };
+    let within = HistoryFilter { before, run, conversation, vendor };
+    let filter = DeliveryFilter { within, state, event_type };
     // Reading many of a journal must not delay other requests.
     let found = block(move || live.deliveries(&filter, limit)).await.map_err(|_| interrupted())?;
-    let DeliveryPage { items, next } = found?;
+    let HistoryPage { items, next } = found?;
     Ok(Json(DeliveryList { items, next }))
 }
 

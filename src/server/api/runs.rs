@@ -24,7 +24,7 @@ use crate::platform::VendorRef;
 use crate::record::{RunFinished, Verdict};
 use crate::report::ReportFormat;
 use crate::server::live::{
-    ListedRun, LiveServer, RestartRequest, RunFilter, RunPage, RunPhase, RunRequest, ServedRun,
+    HistoryPage, ListedRun, LiveServer, RestartRequest, RunFilter, RunPhase, RunRequest, ServedRun,
 };
 
 pub(super) fn routes(app: &mut ServiceConfig) {
@@ -287,7 +287,7 @@ pub(super) async fn list(
     let filter = RunFilter { before, vendor, verdict, text };
     // Reading many of a journal must not delay other requests.
     let found = block(move || live.run_list(&filter, limit)).await.map_err(|_| interrupted())?;
-    let RunPage { items, next } = found?;
+    let HistoryPage { items, next } = found?;
     Ok(Json(RunList { items: items.into_iter().map(RunSummary::listed).collect(), next }))
 }
 

@@ -1,13 +1,13 @@
 //! An index of the calls in the history: what a list shows about each.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::history_list::{HistoryEntry, HistoryFilter};
 use super::kept_record::KeptRecord;
 use crate::record::{CallRecord, RecordKind};
 
@@ -63,27 +63,12 @@ pub struct CallSummary {
 /// Which calls to list.
 #[derive(Clone, Debug, Default)]
 pub struct CallFilter {
-    /// Only those with a smaller number: the next page.
-    pub before: Option<u64>,
-    /// Only those of this run.
-    pub run: Option<u32>,
-    /// Only those of this conversation.
-    pub conversation: Option<String>,
-    /// Only those of this vendor.
-    pub vendor: Option<String>,
+    /// What it has in common with other lists.
+    pub within: HistoryFilter,
     /// Only those whose route, operation or vendor-neutral name is this one.
     pub operation: Option<String>,
     /// Only those that failed, or that did not.
     pub failed: Option<bool>,
-}
-
-/// A page of calls.
-#[derive(Clone, Debug, Default)]
-pub struct CallPage {
-    /// The newest first.
-    pub items: Vec<CallSummary>,
-    /// Value of `before` for the next page, if there may be one.
-    pub next: Option<u64>,
 }
 
 /// The numbers of the records of calls in memory.
@@ -144,29 +129,22 @@ impl CallSummary {
 }
 
 impl CallFilter {
-    /// The runs whose calls it can include.
-    pub(super) fn runs(&self) -> RangeInclusive<i64> {
-        let first = self.conversation.as_deref().and_then(|id| id.split_once('-')?.0.parse().ok());
-        match self.run.map(i64::from).or(first) {
-            Some(run) => run..=run,
-            None => 0..=i64::MAX,
-        }
-    }
-
     /// Returns the call of a record, if it includes it.
     pub(super) fn included(&self, kept: &KeptRecord) -> Option<CallSummary> {
         let RecordKind::CallReceived(call) = &kept.record.kind else { return None };
-        let conversation = self.conversation.as_deref();
+        let entry = HistoryEntry {
+            number: kept.id,
+            run: kept.record.run,
+            conversation: kept.conversation.as_deref(),
+            vendor: &kept.vendor,
+        };
         let has_name = |name: &String| {
             [&call.route, &call.operation, &call.call]
                 .into_iter()
                 .flatten()
                 .any(|known| known == name)
         };
-        let is_included = self.before.is_none_or(|before| kept.id < before)
-            && self.run.is_none_or(|run| kept.record.run == run)
-            && conversation.is_none_or(|id| kept.conversation.as_deref() == Some(id))
-            && self.vendor.as_deref().is_none_or(|vendor| *kept.vendor == *vendor)
+        let is_included = self.within.includes(entry)
             && self.operation.as_ref().is_none_or(has_name)
             && self.failed.is_none_or(|only| only == call.has_failed());
         // Not before, since it copies the texts.

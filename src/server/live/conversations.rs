@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::LiveServer;
 use super::error::LiveError;
+use super::history_list::HistoryPage;
 use super::past::unreadable;
 use super::run::ServedRun;
 use crate::base::limits::{MAX_PAGE, MAX_RUNS_PER_REQUEST};
@@ -32,13 +33,7 @@ pub struct ListedConversation {
 }
 
 /// A page of conversations.
-#[derive(Default)]
-pub struct ConversationPage {
-    /// The newest first.
-    pub items: Vec<ListedConversation>,
-    /// Value of `before` for the next page, if there may be one.
-    pub next: Option<ConversationKey>,
-}
+type ConversationPage = HistoryPage<ListedConversation, ConversationKey>;
 
 impl ConversationFilter {
     /// Returns a number that is greater than that of the first run to list.

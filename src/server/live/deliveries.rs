@@ -1,13 +1,13 @@
 //! An index of the deliveries in the history: what a list shows about each.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::history_list::{HistoryEntry, HistoryFilter};
 use super::kept_record::KeptRecord;
 use crate::record::{AttemptResult, RecordKind};
 
@@ -76,27 +76,12 @@ pub struct DeliverySummary {
 /// Which deliveries to list.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
-    /// Only those with a smaller number: the next page.
-    pub before: Option<u64>,
-    /// Only those of this run.
-    pub run: Option<u32>,
-    /// Only those of this conversation.
-    pub conversation: Option<String>,
-    /// Only those of this vendor.
-    pub vendor: Option<String>,
+    /// What it has in common with other lists.
+    pub within: HistoryFilter,
     /// Only those in this state.
     pub state: Option<DeliveryState>,
     /// Only those whose event type contains this text.
     pub event_type: Option<String>,
-}
-
-/// A page of deliveries.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryPage {
-    /// The newest first.
-    pub items: Vec<DeliverySummary>,
-    /// Value of `before` for the next page, if there may be one.
-    pub next: Option<u64>,
 }
 
 /// The deliveries in memory.
@@ -225,27 +210,14 @@ impl DeliverySummary {
 }
 
 impl DeliveryFilter {
-    /// The runs whose deliveries it can include. Redeliveries belong to the original conversation, and
-    /// to a later run.
-    pub(super) fn runs(&self) -> RangeInclusive<i64> {
-        let first = self.conversation.as_deref().and_then(|id| id.split_once('-')?.0.parse().ok());
-        match self.run {
-            Some(run) => i64::from(run)..=i64::from(run),
-            None => first.unwrap_or(0)..=i64::MAX,
-        }
-    }
-
-    /// Returns whether it can include deliveries of a vendor.
-    pub(super) fn includes_vendor(&self, id: &str) -> bool {
-        self.vendor.as_deref().is_none_or(|vendor| vendor == id)
-    }
-
     pub(super) fn includes(&self, row: &DeliverySummary) -> bool {
-        let conversation = self.conversation.as_deref();
-        self.before.is_none_or(|before| row.number < before)
-            && self.run.is_none_or(|run| row.run == run)
-            && conversation.is_none_or(|id| row.conversation.as_deref() == Some(id))
-            && self.includes_vendor(&row.vendor)
+        let entry = HistoryEntry {
+            number: row.number,
+            run: row.run,
+            conversation: row.conversation.as_deref(),
+            vendor: &row.vendor,
+        };
+        self.within.includes(entry)
             && self.state.is_none_or(|state| row.state == state)
             && self.event_type.as_deref().is_none_or(|text| row.event_type.contains(text))
     }

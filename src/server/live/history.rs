@@ -244,7 +244,7 @@ impl History {
     /// Returns the calls in memory, the newest first, and the number of the oldest record in memory.
     pub(super) fn calls(&self, filter: &CallFilter, limit: usize) -> (Vec<CallSummary>, u64) {
         let state = self.state();
-        let numbers = state.calls.before(filter.before.unwrap_or(u64::MAX));
+        let numbers = state.calls.before(filter.within.before.unwrap_or(u64::MAX));
         let records = numbers.filter_map(|number| state.records.get(state.index(number)?));
         (records.filter_map(|kept| filter.included(kept)).take(limit).collect(), state.first())
     }

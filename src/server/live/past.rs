@@ -3,9 +3,10 @@
 use std::sync::{Arc, PoisonError};
 
 use super::LiveServer;
-use super::deliveries::{DeliveryFilter, DeliveryIndex, DeliveryPage, DeliverySummary};
+use super::deliveries::{DeliveryFilter, DeliveryIndex, DeliverySummary};
 use super::error::LiveError;
 use super::history::{RecordFilter, RecordGap};
+use super::history_list::HistoryPage;
 use super::kept_record::KeptRecord;
 use super::run::ServedRun;
 use crate::base::limits::{MAX_DELIVERIES_READ, MAX_PAGE, RECORD_PAGE};
@@ -33,15 +34,6 @@ pub struct RunFilter {
     pub verdict: Option<Verdict>,
     /// Only those whose number, seed, vendor or scenario contains this text, in any case.
     pub text: Option<String>,
-}
-
-/// A page of runs.
-#[derive(Default)]
-pub struct RunPage {
-    /// The newest first.
-    pub items: Vec<ListedRun>,
-    /// Value of `before` for the next page, if there may be one.
-    pub next: Option<u32>,
 }
 
 impl RunFilter {
@@ -100,8 +92,12 @@ impl LiveServer {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn run_list(&self, filter: &RunFilter, limit: usize) -> Result<RunPage, LiveError> {
-        let mut page = RunPage::default();
+    pub fn run_list(
+        &self,
+        filter: &RunFilter,
+        limit: usize,
+    ) -> Result<HistoryPage<ListedRun, u32>, LiveError> {
+        let mut page = HistoryPage::default();
         let before = filter.before.map_or(i64::MAX, i64::from);
         let numbers = self.run_numbers(None, before)?;
         let has_more = numbers.len() == MAX_PAGE;
@@ -187,22 +183,24 @@ impl LiveServer {
         &self,
         filter: &DeliveryFilter,
         limit: usize,
-    ) -> Result<DeliveryPage, LiveError> {
+    ) -> Result<HistoryPage<DeliverySummary>, LiveError> {
         let (mut items, first) = self.history.deliveries(filter, limit);
         let is_full = items.len() == limit;
         let last = items.last().filter(|_| is_full).map(|last| last.number);
         let journal = self.journal.as_ref().filter(|_| !is_full);
-        let Some(journal) = journal else { return Ok(DeliveryPage { items, next: last }) };
+        let Some(journal) = journal else { return Ok(HistoryPage { items, next: last }) };
         let failed = |error: JournalError| unreadable(&error);
-        let before = filter.before.unwrap_or(u64::MAX).min(first);
-        let page = journal.read().planned_before(before, filter.runs(), MAX_DELIVERIES_READ);
+        let before = filter.within.before.unwrap_or(u64::MAX).min(first);
+        // Redeliveries belong to the original conversation, and to a later run.
+        let runs = filter.within.runs_and_later();
+        let page = journal.read().planned_before(before, runs, MAX_DELIVERIES_READ);
         let page = page.map_err(failed)?;
         let mut next =
             page.last().filter(|_| page.len() == MAX_DELIVERIES_READ).map(|last| last.id);
         for StoredDeliveryId { id, run, delivery } in page {
             let origin = journal.origin(run).map_err(failed)?;
             // Before its records are read, which takes longer.
-            if origin.is_none_or(|origin| !filter.includes_vendor(&origin.vendor)) {
+            if origin.is_none_or(|origin| !filter.within.includes_vendor(&origin.vendor)) {
                 continue;
             }
             let found = self.stored_delivery(run, &delivery)?;
@@ -212,7 +210,7 @@ impl LiveServer {
                 break;
             }
         }
-        Ok(DeliveryPage { items, next })
+        Ok(HistoryPage { items, next })
     }
 
     /// Returns a delivery with its records; `None` if there is no such delivery.

@@ -1,8 +1,9 @@
 //! Reads calls from the history, and those that are no longer in memory from the journal.
 
 use super::LiveServer;
-use super::calls::{CallFilter, CallPage, CallSummary, responds_to};
+use super::calls::{CallFilter, CallSummary, responds_to};
 use super::error::LiveError;
+use super::history_list::HistoryPage;
 use super::kept_record::KeptRecord;
 use super::past::unreadable;
 use crate::base::limits::MAX_CALLS_READ;
@@ -16,15 +17,19 @@ impl LiveServer {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn calls(&self, filter: &CallFilter, limit: usize) -> Result<CallPage, LiveError> {
+    pub fn calls(
+        &self,
+        filter: &CallFilter,
+        limit: usize,
+    ) -> Result<HistoryPage<CallSummary>, LiveError> {
         let (mut items, first) = self.history.calls(filter, limit);
         let is_full = items.len() == limit;
         let last = items.last().filter(|_| is_full).map(|last| last.number);
         let journal = self.journal.as_ref().filter(|_| !is_full);
-        let Some(journal) = journal else { return Ok(CallPage { items, next: last }) };
+        let Some(journal) = journal else { return Ok(HistoryPage { items, next: last }) };
         let failed = |error: JournalError| unreadable(&error);
-        let before = filter.before.unwrap_or(u64::MAX).min(first);
-        let stored = journal.read().calls_before(before, filter.runs(), MAX_CALLS_READ);
+        let before = filter.within.before.unwrap_or(u64::MAX).min(first);
+        let stored = journal.read().calls_before(before, filter.within.runs(), MAX_CALLS_READ);
         let stored = stored.map_err(failed)?;
         let mut next = stored.last().filter(|_| stored.len() == MAX_CALLS_READ).map(|last| last.id);
         for numbered in stored {
@@ -36,7 +41,7 @@ impl LiveServer {
                 break;
             }
         }
-        Ok(CallPage { items, next })
+        Ok(HistoryPage { items, next })
     }
 
     /// Returns a call with its record, and that of its response if that is separate; `None` if there

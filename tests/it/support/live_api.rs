@@ -146,6 +146,15 @@ impl LiveApi {
 
     /// Waits until this many calls were recorded.
     pub(crate) fn calls(&self, count: usize) -> Vec<CallRecord> {
+        self.recorded(|calls| (calls.len() >= count).then_some(calls))
+    }
+
+    /// Waits until such a call was recorded, which can be after its response.
+    pub(crate) fn call_where(&self, is_it: impl Fn(&CallRecord) -> bool) -> CallRecord {
+        self.recorded(|calls| calls.into_iter().rev().find(&is_it))
+    }
+
+    fn recorded<T>(&self, test: impl Fn(Vec<CallRecord>) -> Option<T>) -> T {
         let call = |record: &Arc<Record>| match &record.kind {
             RecordKind::CallReceived(call) => Some(call.clone()),
             _ => None,
@@ -153,10 +162,11 @@ impl LiveApi {
         let start = Instant::now();
         loop {
             let calls: Vec<_> = self.records.lock().unwrap().iter().filter_map(call).collect();
-            if calls.len() >= count {
-                return calls;
+            let count = calls.len();
+            if let Some(found) = test(calls) {
+                return found;
             }
-            assert!(start.elapsed() < Duration::from_secs(20), "{} calls", calls.len());
+            assert!(start.elapsed() < Duration::from_secs(20), "{count} calls");
             thread::sleep(Duration::from_millis(5));
         }
     }
