@@ -22,12 +22,19 @@ const last = (story) => story.items[story.items.length - 1];
 
 function act(implied) {
   return (story, record, data) => {
-    const item = { ...data, implied, at: record.run_time, step: record.step ?? null, deliveries: [], unsent: null };
+    const item = { ...data, implied, at: record.run_time, step: record.step ?? null, deliveries: [], unsent: unsubscribed(story, data) };
     // The records of what a call does follow it, at the same time.
     if (item.step === null && story.call?.calledAt === item.at) story.call.effects.push(item.summary);
     if (item.action === "read") markRead(story, item);
     story.items.push(item);
   };
+}
+
+/** Why webhooks of an action are not sent, if nobody gets them. */
+function unsubscribed(story, { unsubscribed: eventTypes }) {
+  if (eventTypes.length === 0) return null;
+  const reason = story.isRefused ? "gets events, because the handshake failed" : `subscribes to ${eventTypes.join(", ")}`;
+  return `no receiver ${reason}`;
 }
 
 /** Marks the messages of the other side that nobody has read before. */
@@ -90,10 +97,6 @@ const HANDLERS = {
   "action.dropped": omitted("dropped"),
   "action.silent": (story, record, data) => {
     if (last(story)) last(story).unsent = data.reason;
-  },
-  "delivery.unsubscribed": (story, record, data) => {
-    const reason = story.isRefused ? "gets events, because the handshake failed" : `subscribes to ${data.event_type}`;
-    if (last(story)) last(story).unsent = `no receiver ${reason}`;
   },
   "delivery.planned": (story, record, data, vendor, isOwn) => {
     const id = `${record.run}-${data.delivery}`;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::base::text::{count, excerpt};
 use crate::conversation::{Action, ActionKind, Conversation, DialogKind, Event, Variable};
+use crate::platform::ActionResult;
 use crate::record::ActionSummary;
 
 /// Characters of a text that a description shows: one line of a terminal.
@@ -12,15 +13,17 @@ const MAX_TEXT: usize = 80;
 /// The summary of an action, for its record.
 pub(super) fn summarize(
     action: &Action,
-    event: &Event,
+    result: &ActionResult,
     conversation: &Conversation,
 ) -> ActionSummary {
+    let event = &result.event;
     let said = matches!(action.kind, ActionKind::Say { .. });
     let said = event.messages.first().filter(|_| said).map(|index| &conversation.messages[*index]);
     let text = match &action.kind {
         ActionKind::Note { text } => Some(text.as_str()),
         _ => said.map(|message| message.text.as_str()),
     };
+    let unsubscribed = result.payloads.iter().filter(|payload| payload.endpoints.is_empty());
     ActionSummary {
         action: action.kind.as_str().to_owned(),
         by: event.by.member.name.to_string(),
@@ -29,6 +32,7 @@ pub(super) fn summarize(
         summary: describe(action, event, conversation),
         text: text.map(Arc::from),
         message_kind: said.map(|message| message.kind.clone()),
+        unsubscribed: unsubscribed.map(|payload| payload.event_type.clone()).collect(),
     }
 }
 

@@ -274,9 +274,7 @@ impl AccountHost {
         let outputs = outputs.map_err(|error| ActError::Refused(error.to_string()))?;
         let state = conversation.actor.conversation();
         let summary = |output: &StepOutput| match &output.outcome {
-            StepOutcome::Done { action, result, .. } => {
-                Some(summarize(action, &result.event, state))
-            }
+            StepOutcome::Done { action, result, .. } => Some(summarize(action, result, state)),
             StepOutcome::Skipped { .. }
             | StepOutcome::Dropped { .. }
             | StepOutcome::Expected(_) => None,

@@ -191,7 +191,6 @@ fn is_output(kind: &RecordKind) -> bool {
             | RecordKind::ActionDropped { .. }
             | RecordKind::ActionSilent { .. }
             | RecordKind::DeliveryPlanned { .. }
-            | RecordKind::DeliveryUnsubscribed { .. }
             | RecordKind::DeliverySettled(_)
     )
 }

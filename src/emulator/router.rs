@@ -83,8 +83,8 @@ impl<'a> Router<'a> {
         let scope = RecordScope { at, conversation: Some(self.conversation.number), step };
         match outcome {
             StepOutcome::Done { action, implied, result } => {
+                let summary = summarize(&action, &result, state);
                 let ActionResult { event, payloads, silent, .. } = *result;
-                let summary = summarize(&action, &event, state);
                 let done = if implied {
                     RecordKind::ActionImplied(summary)
                 } else {
@@ -95,7 +95,8 @@ impl<'a> Router<'a> {
                     let event = event.kind.to_string();
                     self.record(scope, RecordKind::ActionSilent { event, reason });
                 }
-                for payload in payloads {
+                let subscribed = |payload: &Payload| !payload.endpoints.is_empty();
+                for payload in payloads.into_iter().filter(subscribed) {
                     self.plan(scope, payload, &faults, outbox);
                 }
             }
@@ -113,10 +114,6 @@ impl<'a> Router<'a> {
 
     /// Plans the deliveries of a payload, and submits those that are due.
     fn plan(&mut self, scope: RecordScope, payload: Payload, faults: &Faults, outbox: &mut Outbox) {
-        if payload.endpoints.is_empty() {
-            let event_type = payload.event_type;
-            return self.record(scope, RecordKind::DeliveryUnsubscribed { event_type });
-        }
         for planned in outbox.plan(payload, scope.step, scope.at, faults) {
             let endpoint = self.routes.endpoints[planned.endpoint].plan.number;
             self.record(scope, planned.planned(endpoint));

@@ -422,7 +422,7 @@ mod tests {
     }
 
     fn kind(event_type: &str) -> RecordKind {
-        RecordKind::DeliveryUnsubscribed { event_type: event_type.to_owned() }
+        RecordKind::ActionSilent { event: event_type.to_owned(), reason: String::new() }
     }
 
     fn log() -> RecordLog {

@@ -203,12 +203,6 @@ pub enum RecordKind {
         /// The event, if the vendor's headers or signatures depend on it.
         event: Option<Arc<EventFacts>>,
     },
-    /// A payload is not sent: the endpoint has no subscription to its event type.
-    #[serde(rename = "delivery.unsubscribed")]
-    DeliveryUnsubscribed {
-        /// The vendor's name of the event type.
-        event_type: String,
-    },
     /// A delivery is stored until a failed one has been delivered.
     #[serde(rename = "delivery.parked")]
     DeliveryParked {
@@ -421,6 +415,8 @@ pub struct ActionSummary {
     pub text: Option<Arc<str>>,
     /// Kind of a message, such as `text`.
     pub message_kind: Option<String>,
+    /// The vendor's names of the event types that are not sent, because no endpoint subscribes to them.
+    pub unsubscribed: Vec<String>,
 }
 
 /// The outcome of a delivery.

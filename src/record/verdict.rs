@@ -92,7 +92,9 @@ impl VerdictBuilder {
             RecordKind::AttemptStarted { origin, .. } if *origin != Origin::Replayed => {
                 self.attempts += 1;
             }
-            RecordKind::DeliveryUnsubscribed { .. } => self.unsubscribed += 1,
+            RecordKind::ActionDone(action) | RecordKind::ActionImplied(action) => {
+                self.unsubscribed += action.unsubscribed.len() as u64;
+            }
             RecordKind::ActionSkipped { .. } => self.skipped += 1,
             RecordKind::HandshakeFinished { error: Some(error), .. } => {
                 self.handshake_error = Some(error.clone());

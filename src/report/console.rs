@@ -164,7 +164,12 @@ impl ConsoleReport {
         let mark = if implied { " (implied)" } else { "" };
         let summary = escape(&action.summary);
         let by = &action.by;
-        writeln!(out, "{DIM}{elapsed}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {summary}{DIM}{mark}{DIM:#}")
+        writeln!(out, "{DIM}{elapsed}{DIM:#}  {BOLD}{by:<8}{BOLD:#} {summary}{DIM}{mark}{DIM:#}")?;
+        for event_type in &action.unsubscribed {
+            let event_type = escape(event_type);
+            writeln!(out, "{INDENT}{DIM}- {event_type} not sent (no subscription){DIM:#}")?;
+        }
+        Ok(())
     }
 
     fn call(&self, record: &Record, call: &CallRecord, out: &mut dyn Write) -> io::Result<()> {
@@ -550,10 +555,6 @@ impl Report for ConsoleReport {
             }
             RecordKind::EndpointUnsubscribed { url, .. } => {
                 writeln!(out, "{INDENT}{DIM}unsubscribed:{DIM:#} {}", escape(url))
-            }
-            RecordKind::DeliveryUnsubscribed { event_type } => {
-                let event_type = escape(event_type);
-                writeln!(out, "{INDENT}{DIM}- {event_type} not sent (no subscription){DIM:#}")
             }
             // Attempts without a retry are the last of their delivery, which reports the result.
             RecordKind::AttemptFinished { attempt, result, retry_in_ms: Some(delay), .. } => {

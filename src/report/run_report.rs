@@ -152,9 +152,11 @@ impl RunCollector {
             RecordKind::ActionDone(action) => {
                 self.case(record, |case| case.name_after(&action.action));
                 self.push(record, EntryContent::Action(action.clone()));
+                self.note_unsubscribed(record, action);
             }
             RecordKind::ActionImplied(action) => {
                 self.push(record, EntryContent::ImpliedAction(action.clone()));
+                self.note_unsubscribed(record, action);
             }
             RecordKind::ActionSkipped { action, reason } => {
                 self.case(record, |case| case.skip(action, reason));
@@ -166,9 +168,6 @@ impl RunCollector {
             }
             RecordKind::ActionSilent { reason, .. } => {
                 self.note(record, format!("no webhook: {reason}"));
-            }
-            RecordKind::DeliveryUnsubscribed { event_type } => {
-                self.note(record, format!("{event_type} not sent (no subscription)"));
             }
             RecordKind::ExpectationFinished(settled) => {
                 self.case(record, |case| case.count_expectation(settled));
@@ -208,6 +207,12 @@ impl RunCollector {
 
     fn note(&mut self, record: &Record, text: String) {
         self.push(record, EntryContent::Note(text));
+    }
+
+    fn note_unsubscribed(&mut self, record: &Record, action: &ActionSummary) {
+        for event_type in &action.unsubscribed {
+            self.note(record, format!("{event_type} not sent (no subscription)"));
+        }
     }
 
     /// Adds an entry and returns its index, if there is room for it.
