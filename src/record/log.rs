@@ -35,7 +35,10 @@ struct Shared {
     run: u32,
     clock: Clock,
     state: Mutex<LogState>,
-    /// Notified when a record becomes readable.
+    /// Notified when a record is appended. Subscribers that may read it only when it is stored do not wait
+    /// for this: to wake a reader on another thread in vain costs two system calls.
+    appended: Notify,
+    /// Notified when a record becomes readable for all subscribers.
     readable: Notify,
     /// Notified when `records` has room for another one.
     space: Notify,
@@ -100,8 +103,14 @@ impl RecordLog {
             is_closed: false,
             has_failed: false,
         };
-        let (readable, space) = (Notify::new(), Notify::new());
-        Self(Arc::new(Shared { run, clock, state: Mutex::new(state), readable, space }))
+        Self(Arc::new(Shared {
+            run,
+            clock,
+            state: Mutex::new(state),
+            appended: Notify::new(),
+            readable: Notify::new(),
+            space: Notify::new(),
+        }))
     }
 
     /// Creates the log of a run that continues after record `last` of a journal.
@@ -242,6 +251,7 @@ impl RecordLog {
         state.has_failed = true;
         state.pending.clear();
         drop(state);
+        self.0.appended.notify_waiters();
         self.0.readable.notify_waiters();
         self.0.space.notify_waiters();
     }
@@ -249,6 +259,7 @@ impl RecordLog {
     /// Closes the log. Subscriptions end after the last record.
     pub fn close(&self) {
         self.state().is_closed = true;
+        self.0.appended.notify_waiters();
         self.0.readable.notify_waiters();
     }
 
@@ -281,7 +292,10 @@ impl RecordLog {
         Arc::make_mut(&mut record).seq = state.last;
         state.records.push_back(record);
         state.forget();
-        self.0.readable.notify_waiters();
+        self.0.appended.notify_waiters();
+        if state.committed.is_none() {
+            self.0.readable.notify_waiters();
+        }
         state.last
     }
 }
@@ -367,11 +381,12 @@ impl LogReader {
     async fn wait(&mut self, most: usize, mut take: impl FnMut(Arc<Record>)) {
         let log = self.log.clone();
         loop {
-            let readable = log.0.readable.notified();
+            let news = if self.sees_uncommitted { &log.0.appended } else { &log.0.readable };
+            let news = news.notified();
             if self.read(most, &mut take) != Found::NothingYet {
                 return;
             }
-            readable.await;
+            news.await;
         }
     }
 
@@ -412,6 +427,10 @@ impl Drop for LogReader {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Context, Wake};
+
     use futures_util::FutureExt as _;
 
     use super::*;
@@ -530,6 +549,33 @@ mod tests {
         console.next_batch(&mut shown).await;
         assert_eq!(shown[0].seq, 1);
         assert!(console.next().now_or_never().is_none());
+    }
+
+    /// Counts how often a task is woken.
+    #[derive(Default)]
+    struct Wakes(AtomicU32);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn subscribers_are_woken_only_for_what_they_can_read() {
+        let log = log();
+        let (mut journal, mut console) = (log.observe_and_commit(), log.subscribe(1).unwrap());
+        let (stored, shown) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+        let wakers = [Arc::clone(&stored).into(), Arc::clone(&shown).into()];
+        let (mut to_store, mut to_show) = (pin!(journal.next()), pin!(console.next()));
+        assert!(to_store.as_mut().poll(&mut Context::from_waker(&wakers[0])).is_pending());
+        assert!(to_show.as_mut().poll(&mut Context::from_waker(&wakers[1])).is_pending());
+        let woken = || [&stored, &shown].map(|wakes| wakes.0.load(Ordering::Relaxed));
+        log.append(scope(), kind("a")).await;
+        assert_eq!(woken(), [1, 0]);
+        log.commit(1);
+        assert_eq!(woken(), [1, 1]);
+        assert_eq!(to_show.await.unwrap().seq, 1);
     }
 
     #[tokio::test]
