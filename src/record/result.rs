@@ -87,7 +87,8 @@ impl AttemptOutcome {
     }
 }
 
-/// The result of a request.
+/// The result of a request. Flags that are not set and texts that are missing have no key in JSON: each
+/// record of an attempt has a result, and they would be a tenth of a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a separate fact")]
 pub struct AttemptResult {
@@ -99,23 +100,30 @@ pub struct AttemptResult {
     #[serde(default)]
     pub body: ResponseBody,
     /// Whether the response body was longer than the limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
     /// Response headers, in order, up to the size limit.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
     /// Whether headers were longer than the limit, so that some are cut.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub headers_truncated: bool,
     /// `Location` of a redirect, unless it was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// Reason of a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What to do about a failure, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// Whether the request was written twice: the receiver closed a kept connection after the
     /// request was written and before any response, so it was sent again on a new connection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reconnected: bool,
     /// Whether the response came before the whole request was written, so that the receiver has
     /// not read all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub early: bool,
     /// Durations of the parts of the attempt.
     pub timings: Timings,
@@ -127,12 +135,19 @@ pub struct AttemptResult {
 struct ResultWithoutContent<'a> {
     outcome: AttemptOutcome,
     status: Option<u16>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     headers_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     reconnected: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     early: bool,
     timings: Timings,
 }
@@ -141,8 +156,10 @@ struct ResultWithoutContent<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
     /// Until the connection was established, TLS included; absent on a reused connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_us: Option<u64>,
     /// From the start of the attempt until the first byte of the response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte_us: Option<u64>,
     /// The whole attempt.
     pub total_us: u64,

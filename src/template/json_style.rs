@@ -55,8 +55,13 @@ impl JsonStyle {
 
     /// Writes the content of a string, escaped, without quotes.
     pub fn write_escaped(self, text: &str, out: &mut String) {
-        for character in text.chars() {
-            match character {
+        let mut rest = text;
+        // Most texts need no escape, so that they are copied at once.
+        while let Some(at) = rest.bytes().position(|byte| self.must_escape(byte)) {
+            let (plain, special) = rest.split_at(at);
+            out.push_str(plain);
+            let mut characters = special.chars();
+            match characters.next().unwrap_or_default() {
                 '"' => out.push_str("\\\""),
                 '\\' => out.push_str("\\\\"),
                 '\n' => out.push_str("\\n"),
@@ -64,12 +69,17 @@ impl JsonStyle {
                 '\t' => out.push_str("\\t"),
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
-                // JSON requires an escape for every control character below U+0020.
-                '\0'..='\u{1f}' => escape(character, out),
-                '\u{80}'.. if self.ascii => escape(character, out),
-                _ => out.push(character),
+                character => escape(character, out),
             }
+            rest = characters.as_str();
         }
+        out.push_str(rest);
+    }
+
+    /// Returns whether a character that begins with this byte is written as an escape. JSON requires that
+    /// of every control character below U+0020.
+    fn must_escape(self, byte: u8) -> bool {
+        matches!(byte, b'"' | b'\\' | 0..0x20) || (self.ascii && !byte.is_ascii())
     }
 
     /// Writes a value. Values without a JSON form are written as `null`.
