@@ -1,6 +1,7 @@
 //! Dry run of a script on the conversation model, to find actions that are invalid in their order.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -43,7 +44,8 @@ impl DryCheck<'_> {
     ) -> BTreeMap<String, String> {
         let mut unsupported = BTreeMap::new();
         for vendor in vendors {
-            if let Some(reason) = run_at(self, vendor, is_only_vendor, problems) {
+            let dry_run = VendorDryRun::new(self, vendor, is_only_vendor);
+            if let Some(reason) = dry_run.run(problems) {
                 unsupported.insert(vendor.full_id(), reason);
             }
         }
@@ -59,90 +61,140 @@ impl DryCheck<'_> {
     }
 }
 
-/// Runs the steps for one vendor. Returns why the vendor cannot run the script.
-fn run_at(
-    dry_run: &DryCheck<'_>,
-    vendor: &Arc<Platform>,
+/// The steps at one vendor, with what has happened so far.
+struct VendorDryRun<'a> {
+    script: &'a DryCheck<'a>,
+    account: Account,
+    /// A step that the vendor does not support is a problem then.
     is_only_vendor: bool,
-    problems: &mut Problems,
-) -> Option<String> {
-    let DryCheck { cast, conversations, steps, captures, .. } = dry_run;
-    let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
-    let account = Account::test(vendor);
-    let people = cast.iter().map(|m| m.invent(&account, &scopes, Timestamp::UNIX_EPOCH));
-    let people: Vec<Person> = people.collect();
-    let new = |own: &ScriptConversation| {
-        Conversation::new(1, own.people(people.clone()), Arc::clone(vendor.rules()))
-    };
-    let mut conversations: Vec<Conversation> = conversations.iter().map(new).collect();
-    let (mut first_skip, mut has_run, mut is_repaired) = (None, false, false);
-    // Whether a call may have had other effects than those that are assumed.
-    let mut is_uncertain = false;
-    let mut read_marks = ReadMarks::default();
-    let mut captured = CapturedValues::default();
-    for step in *steps {
-        let conversation = &mut conversations[step.conversation];
-        read_marks.begin(step, conversation.messages.len());
-        if step.skip_reason(&vendor.id).is_some() || !dry_run.happens(step, &captured, conversation)
-        {
-            continue;
-        }
-        if let Some(captures) = captures.get(&step.number) {
-            captured.assume(step.number, captures);
-        }
-        let plan = match step.plan_at(&vendor.id) {
-            StepPlan::Act(plan) => plan,
-            StepPlan::Expect(plan) => {
-                if let Some(reason) = plan.unsupported(vendor) {
-                    let message = unsupported_step(vendor, step, &reason);
-                    if is_only_vendor {
-                        problems.push(vendor_cannot(vendor, step, &message));
-                    }
-                    first_skip.get_or_insert(message);
-                    continue;
-                }
-                captured.assume(step.number, plan.captures());
-                has_run = true;
-                if let ExpectationPlan::Call(call) = plan {
-                    is_uncertain |= call.is_uncertain(vendor);
-                    for action in call.assumed_actions(vendor, conversation) {
-                        // What the receiver does wrong is found when it does it.
-                        let _ = apply(conversation, action);
-                    }
-                }
-                continue;
-            }
+    conversations: Vec<Conversation>,
+    read_marks: ReadMarks,
+    captured: CapturedValues,
+    /// Why the first unsupported step is skipped.
+    first_skip: Option<String>,
+    has_run: bool,
+    /// Whether a conversation was opened after an error.
+    is_repaired: bool,
+    /// Whether a call may have had other effects than those that are assumed.
+    is_uncertain: bool,
+}
+
+impl<'a> VendorDryRun<'a> {
+    fn new(script: &'a DryCheck<'a>, vendor: &Arc<Platform>, is_only_vendor: bool) -> Self {
+        let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
+        let account = Account::test(vendor);
+        let cast = script.cast.iter();
+        let people = cast.map(|member| member.invent(&account, &scopes, Timestamp::UNIX_EPOCH));
+        let people: Vec<Person> = people.collect();
+        let new = |own: &ScriptConversation| {
+            Conversation::new(1, own.people(people.clone()), Arc::clone(vendor.rules()))
         };
-        let mut action = plan.action.clone();
-        read_marks.resolve_upto(&mut action, plan);
-        if let Some(reason) = unsupported(&account, &action, conversation) {
-            let message = unsupported_step(vendor, step, &reason);
-            if is_only_vendor {
-                problems.push(vendor_cannot(vendor, step, &message));
-            }
-            first_skip.get_or_insert(message);
-            continue;
+        let conversations = script.conversations.iter().map(new).collect();
+        Self {
+            script,
+            account,
+            is_only_vendor,
+            conversations,
+            read_marks: ReadMarks::default(),
+            captured: CapturedValues::default(),
+            first_skip: None,
+            has_run: false,
+            is_repaired: false,
+            is_uncertain: false,
         }
-        let applied = if emitted_too_early(vendor, &action, conversation) {
+    }
+
+    /// Runs the steps. Returns why the vendor cannot run the script.
+    fn run(mut self, problems: &mut Problems) -> Option<String> {
+        for step in self.script.steps {
+            if self.step(step, problems).is_break() {
+                // A vendor with skipped steps cannot run those that depend on them.
+                return self.first_skip;
+            }
+        }
+        // A vendor that skips some steps can run the script, unless it skips all.
+        self.first_skip.filter(|_| !self.has_run)
+    }
+
+    /// Runs a step. Breaks if what follows depends on something that is not known here.
+    fn step(&mut self, step: &Step, problems: &mut Problems) -> ControlFlow<()> {
+        let vendor = &self.account.platform;
+        let conversation = &self.conversations[step.conversation];
+        self.read_marks.begin(step, conversation.messages.len());
+        let is_skipped = step.skip_reason(&vendor.id).is_some();
+        if is_skipped || !self.script.happens(step, &self.captured, conversation) {
+            return ControlFlow::Continue(());
+        }
+        if let Some(captures) = self.script.captures.get(&step.number) {
+            self.captured.assume(step.number, captures);
+        }
+        match step.plan_at(&vendor.id) {
+            StepPlan::Expect(plan) => {
+                self.expect(step, plan, problems);
+                ControlFlow::Continue(())
+            }
+            StepPlan::Act(plan) => {
+                let mut action = plan.action.clone();
+                self.read_marks.resolve_upto(&mut action, plan);
+                self.act(step, action, problems)
+            }
+        }
+    }
+
+    /// Assumes that a requirement for the receiver is met.
+    fn expect(&mut self, step: &Step, plan: &ExpectationPlan, problems: &mut Problems) {
+        let vendor = &self.account.platform;
+        if let Some(reason) = plan.unsupported(vendor) {
+            return self.skip(step, &reason, problems);
+        }
+        self.captured.assume(step.number, plan.captures());
+        self.has_run = true;
+        if let ExpectationPlan::Call(call) = plan {
+            self.is_uncertain |= call.is_uncertain(vendor);
+            let conversation = &mut self.conversations[step.conversation];
+            for action in call.assumed_actions(vendor, conversation) {
+                // What the receiver does wrong is found when it does it.
+                let _ = apply(conversation, action);
+            }
+        }
+    }
+
+    fn act(&mut self, step: &Step, action: Action, problems: &mut Problems) -> ControlFlow<()> {
+        let conversation = &mut self.conversations[step.conversation];
+        if let Some(reason) = unsupported(&self.account, &action, conversation) {
+            self.skip(step, &reason, problems);
+            return ControlFlow::Continue(());
+        }
+        let applied = if emitted_too_early(&self.account.platform, &action, conversation) {
             Err(InvalidAction::NotOpened)
         } else {
             apply(conversation, action.clone())
         };
         match applied {
-            Ok(()) => has_run = true,
+            Ok(()) => self.has_run = true,
             // Most likely the step depends on one that this vendor skips. The file is valid.
-            Err(_) if first_skip.is_some() => return first_skip,
-            Err(_) if is_uncertain => return None,
+            Err(_) if self.first_skip.is_some() || self.is_uncertain => {
+                return ControlFlow::Break(());
+            }
             // `open` after a repaired `NotOpened` would be reported a second time.
-            Err(InvalidAction::AlreadyOpen) if is_repaired => {}
+            Err(InvalidAction::AlreadyOpen) if self.is_repaired => {}
             Err(error) => {
-                problems.push(invalid_action(step, &action, &error, dry_run.surveys));
-                is_repaired |= repair(conversation, &error, action);
+                problems.push(invalid_action(step, &action, &error, self.script.surveys));
+                self.is_repaired |= repair(conversation, &error, action);
             }
         }
+        ControlFlow::Continue(())
     }
-    // A vendor that skips some steps can run the script, unless it skips all.
-    first_skip.filter(|_| !has_run)
+
+    /// Takes note of a step that the vendor does not support.
+    fn skip(&mut self, step: &Step, reason: &str, problems: &mut Problems) {
+        let vendor = &self.account.platform;
+        let message = unsupported_step(vendor, step, reason);
+        if self.is_only_vendor {
+            problems.push(vendor_cannot(vendor, step, &message));
+        }
+        self.first_skip.get_or_insert(message);
+    }
 }
 
 fn unsupported_step(vendor: &Platform, step: &Step, reason: &str) -> String {
