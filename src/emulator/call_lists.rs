@@ -129,7 +129,7 @@ impl CallWork {
             let has = |key: &ListKey| text(&key.field).is_some_and(|text| key.admits(&text));
             keys.iter().all(has) && search.as_ref().is_none_or(|search| search.is_in(text))
         };
-        // A document without a value is found by an empty text.
+        // What has no value is found by an empty text.
         let none = || Some(String::new());
         Ok(match &rule.of {
             Listed::Documents(kind) => {
@@ -154,8 +154,9 @@ impl CallWork {
                 conversations.sort_by_key(|(key, _)| **key);
                 let all = conversations.into_iter();
                 let all = all.flat_map(|(_, live)| &live.actor.conversation().entities);
-                let is_there =
-                    |entity: &&Entity| entity.kind == *kind && admits(&|field| entity.text(field));
+                let is_there = |entity: &&Entity| {
+                    entity.kind == *kind && admits(&|field| entity.text(field).or_else(none))
+                };
                 all.filter(is_there).map(|entity| entity as &dyn Object).collect()
             }
             Listed::Agents => {

@@ -163,3 +163,64 @@ fn all_conversations_are_resolved_at_once_and_unread_ones_are_counted() {
     let sent = wait_for_events(&receiver, before + 3);
     assert_eq!(data(&sent[before + 2])["object"]["closedUserId"], user);
 }
+
+#[test]
+fn items_are_copied_and_archived_in_silence_and_templates_are_kept() {
+    for (revision, item) in [("0.23", "ticket"), ("1.3", "purchase"), ("2", "deal")] {
+        let receiver = Receiver::accepting();
+        let api = LiveApi::start(&format!("erxes@{revision}"), &receiver);
+        let client = Client::of(&api);
+        let stages = if revision == "2" { "salesStages" } else { "stages" };
+        let query = format!("query($p: String!) {{ {stages}(pipelineId: $p) {{ _id }} }}");
+        let stages = client.field(&query, &json!({"p": api.account.values["pipeline_id"]}));
+        let [first, second] = [0, 1].map(|at| stages[at]["_id"].clone());
+        let add = format!(
+            "mutation($stage: String) {{ {item}sAdd(name: \"Felt\", stageId: $stage, priority: \"High\") {{ _id }} }}"
+        );
+        let id = client.field(&add, &json!({"stage": first}))["_id"].clone();
+        client.field(&add, &json!({"stage": second}));
+        let copy = format!(
+            "mutation($id: String!) {{ {item}sCopy(_id: $id, proccessId: \"0.1\") {{ name stageId priority }} }}"
+        );
+        let copied = client.field(&copy, &json!({"id": id}));
+        assert_eq!(copied, json!({"name": "Felt-copied", "stageId": first, "priority": "High"}));
+        assert!(client.error(&copy, &json!({"id": "none"})).contains("of null"));
+        let list = format!("{{ {item}s {{ name status }} }}");
+        let names = |found: Json| -> Vec<Json> {
+            found.as_array().unwrap().iter().map(|one| one["name"].clone()).collect()
+        };
+        assert_eq!(names(client.field(&list, &json!({}))), ["Felt", "Felt", "Felt-copied"]);
+        let archive = format!(
+            "mutation($stage: String!) {{ {item}sArchive(stageId: $stage, proccessId: \"0.1\") }}"
+        );
+        assert_eq!(client.field(&archive, &json!({"stage": first})), "ok");
+        assert_eq!(client.error(&archive, &json!({"stage": "none"})), "Stage not found");
+        let left = client.field(&list, &json!({}));
+        assert_eq!(left, json!([{"name": "Felt", "status": "active"}]));
+        if revision == "2" {
+            let all = "{ deals(noSkipArchive: true) { name } }";
+            assert_eq!(names(client.field(all, &json!({}))).len(), 3);
+        }
+        let sent = wait_for_events(&receiver, 2);
+        assert!(kinds(&sent).iter().all(|kind| kind.ends_with(".create")), "{sent:#?}");
+
+        let brand = &api.account.values["brand_id"];
+        let add = "mutation($brand: String!, $text: String) { responseTemplatesAdd(brandId: $brand, name: \"Greeting\", content: $text) { _id brand { name } } }";
+        let added = client.field(add, &json!({"brand": brand, "text": "Hello"}));
+        assert_eq!(added["brand"]["name"], "Brand");
+        let edit = "mutation($id: String!, $brand: String!) { responseTemplatesEdit(_id: $id, brandId: $brand, name: \"Farewell\", content: \"Bye\") { name } }";
+        let named = client.field(edit, &json!({"id": added["_id"], "brand": brand}));
+        assert_eq!(named["name"], "Farewell");
+        let list = "query($text: String) { responseTemplates(searchValue: $text) { _id content } responseTemplatesTotalCount(searchValue: $text) }";
+        let found = client.send(list, &json!({"text": "FARE"}))["data"].clone();
+        let expected = json!({"responseTemplates": [{"_id": added["_id"], "content": "Bye"}], "responseTemplatesTotalCount": 1});
+        assert_eq!(found, expected);
+        let remove = "mutation($id: String!) { responseTemplatesRemove(_id: $id) }";
+        client.field(remove, &json!({"id": added["_id"]}));
+        assert_eq!(
+            client.error(remove, &json!({"id": added["_id"]})),
+            "Response template not found"
+        );
+        assert_eq!(receiver.events().len(), 2);
+    }
+}

@@ -118,7 +118,7 @@ fn customers_and_companies_of_erxes_are_merged() {
         );
         // The merged are not listed, but read. Conversations of a visitor are those of the customer.
         let all = client.field("{ customers { _id } }", &json!({}));
-        assert_eq!(all, json!([{"_id": other}, {"_id": merged["_id"]}]));
+        assert_eq!(all, json!([{"_id": merged["_id"]}, {"_id": other}]));
         let read = "query($id: String!) { customerDetail(_id: $id) { _id } }";
         assert_eq!(client.field(read, &json!({"id": ada})), json!({"_id": ada}));
         let talk = "query($id: String!) { conversationDetail(_id: $id) { customerId messages { customerId } } }";
@@ -193,6 +193,16 @@ fn conversations_of_erxes_become_items() {
         let read = client.field(&detail, &json!({"id": id}));
         assert_eq!((&read["name"], &read["stageId"]), (&json!("Felt"), &stage));
         assert_eq!(read["customers"], json!([{"_id": said["customerId"]}]));
+        if revision != "2" {
+            let info = format!(
+                "query($id: String!) {{ convertToInfo(conversationId: $id) {{ {item}Url }} }}"
+            );
+            let url = client.field(&info, &json!({"id": said["conversationId"]}))
+                [format!("{item}Url")]
+            .clone();
+            let end = format!("&itemId={}", id.as_str().unwrap());
+            assert!(url.as_str().unwrap().ends_with(&end), "{url}");
+        }
         // The item is in another conversation than that of the call.
         let more = json!({"id": other["conversationId"], "type": item, "item": id});
         if revision == "0.24" {
