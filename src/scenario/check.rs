@@ -101,8 +101,9 @@ pub fn check(
             captures: &captures,
             variables: &variables.values,
             surveys: targets.iter().any(|vendor| vendor.rules().surveys),
+            is_only_vendor,
         };
-        unsupported = dry_run.run(targets, is_only_vendor, &mut problems);
+        unsupported = dry_run.run(targets, &mut problems);
         unsupported.extend(faults::unsupported(form, &steps, targets, &mut problems));
     }
     let script = Script {

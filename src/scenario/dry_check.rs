@@ -29,22 +29,23 @@ pub(super) struct DryCheck<'a> {
     pub(super) variables: &'a Map<String, Json>,
     /// Whether a vendor of the scenario has surveys.
     pub(super) surveys: bool,
+    /// Whether the scenario names one vendor. A step that it does not support is a problem then.
+    pub(super) is_only_vendor: bool,
 }
 
 impl DryCheck<'_> {
     /// Runs the steps on the conversation model of each vendor.
     ///
     /// Invalid actions are reported as problems. Returns the vendors that cannot run the script, with
-    /// the reason. With `is_only_vendor`, an unsupported action is a problem too.
+    /// the reason.
     pub(super) fn run(
         &self,
         vendors: &[Arc<Platform>],
-        is_only_vendor: bool,
         problems: &mut Problems,
     ) -> BTreeMap<String, String> {
         let mut unsupported = BTreeMap::new();
         for vendor in vendors {
-            let dry_run = VendorDryRun::new(self, vendor, is_only_vendor);
+            let dry_run = VendorDryRun::new(self, vendor);
             if let Some(reason) = dry_run.run(problems) {
                 unsupported.insert(vendor.full_id(), reason);
             }
@@ -65,8 +66,6 @@ impl DryCheck<'_> {
 struct VendorDryRun<'a> {
     script: &'a DryCheck<'a>,
     account: Account,
-    /// A step that the vendor does not support is a problem then.
-    is_only_vendor: bool,
     conversations: Vec<Conversation>,
     read_marks: ReadMarks,
     captured: CapturedValues,
@@ -80,7 +79,7 @@ struct VendorDryRun<'a> {
 }
 
 impl<'a> VendorDryRun<'a> {
-    fn new(script: &'a DryCheck<'a>, vendor: &Arc<Platform>, is_only_vendor: bool) -> Self {
+    fn new(script: &'a DryCheck<'a>, vendor: &Arc<Platform>) -> Self {
         let scopes = SeedScopes::new(&SeedScope::of_run(0), "", "", 1);
         let account = Account::test(vendor);
         let cast = script.cast.iter();
@@ -93,7 +92,6 @@ impl<'a> VendorDryRun<'a> {
         Self {
             script,
             account,
-            is_only_vendor,
             conversations,
             read_marks: ReadMarks::default(),
             captured: CapturedValues::default(),
@@ -190,7 +188,7 @@ impl<'a> VendorDryRun<'a> {
     fn skip(&mut self, step: &Step, reason: &str, problems: &mut Problems) {
         let vendor = &self.account.platform;
         let message = unsupported_step(vendor, step, reason);
-        if self.is_only_vendor {
+        if self.script.is_only_vendor {
             problems.push(vendor_cannot(vendor, step, &message));
         }
         self.first_skip.get_or_insert(message);
