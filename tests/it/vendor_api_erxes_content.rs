@@ -47,12 +47,13 @@ fn articles_are_sent_as_webhooks_topics_and_categories_are_not() {
         let tree = client.field(tree, &json!({"id": topic["_id"]}));
         let of_category = json!([{"_id": category["_id"], "numOfArticles": 1, "articles": [{"title": "Parcels"}], "firstTopic": {"title": "Help!"}}]);
         assert_eq!(tree, json!({"title": "Help!", "categories": of_category}));
-        let found = "query($text: String, $in: [String]) {
-            widgetsKnowledgeBaseArticles(topicId: \"x\", searchString: $text) { _id }
+        let found = "query($topic: String!, $text: String, $in: [String]) {
+            widgetsKnowledgeBaseArticles(topicId: $topic, searchString: $text) { _id }
             knowledgeBaseArticlesTotalCount(categoryIds: $in)
         }";
         let found = |text: &str, category: Json| {
-            let body = client.send(found, &json!({"text": text, "in": [category]}));
+            let body =
+                client.send(found, &json!({"topic": topic["_id"], "text": text, "in": [category]}));
             let articles = body["data"]["widgetsKnowledgeBaseArticles"].as_array().unwrap().len();
             (articles, body["data"]["knowledgeBaseArticlesTotalCount"].clone())
         };

@@ -106,7 +106,40 @@ fn visitors_read_the_knowledge_base_without_an_account() {
         };
         assert_eq!(titles, expected, "{vendor}");
         assert!(found["authors"][0]["details"]["fullName"].is_string(), "{found}");
+        // The widget searches the published articles of its topic.
+        let search = "query($id: String!) {
+            widgetsKnowledgeBaseArticles(topicId: $id, searchString: \"x\") { title topicId }
+        }";
+        let own = nobody.field(search, &json!({ "id": topic }));
+        assert_eq!(own.as_array().unwrap().len(), 2, "{own}");
+        assert_eq!(own[0]["topicId"], topic);
+        let other = add("Topics", json!({"title": "Shop", "brandId": brand}));
+        assert_eq!(nobody.field(search, &json!({ "id": other })), json!([]));
     }
+}
+
+#[test]
+fn the_location_of_a_customer_is_that_of_their_browser() {
+    let receiver = Receiver::accepting();
+    let api = LiveApi::start("erxes@0.23", &receiver);
+    let (nobody, operator) = (Client::unknown(&api), Client::of(&api));
+    let add = "mutation { customersAdd(firstName: \"Ada\") { _id } }";
+    let ada = operator.field(add, &json!({}))["_id"].clone();
+    let save = "mutation($customer: String, $browser: JSON!) {
+        widgetsSaveBrowserInfo(customerId: $customer, visitorId: \"v1\", browserInfo: $browser) { _id }
+    }";
+    let browser = json!({"url": "/tea", "hostname": "https://shop.example.test", "language": "en"});
+    for customer in [ada.clone(), json!("unknown"), json!(""), Json::Null] {
+        let variables = json!({"customer": customer, "browser": browser});
+        assert_eq!(nobody.field(save, &variables), Json::Null, "{customer}");
+    }
+    let read = "query($id: String!) { customerDetail(_id: $id) { location } }";
+    let found = operator.field(read, &json!({ "id": ada }));
+    assert_eq!(found["location"]["hostname"], "https://shop.example.test");
+    // The vendor sends nothing for it.
+    operator.field("mutation { customersAdd(firstName: \"Grace\") { _id } }", &json!({}));
+    let sent = wait_for_events(&receiver, 2);
+    assert!(sent.len() == 2 && sent.iter().all(|body| body["action"] == "create"), "{sent:?}");
 }
 
 #[test]
