@@ -149,7 +149,7 @@ impl ReceiverArgs {
                 let reason = if failure.outcome == AttemptOutcome::Refused {
                     format!("no server is listening on {shown}")
                 } else {
-                    format!("cannot connect to {shown}: {}", failure.reason)
+                    format!("{shown} is not ready: {}", failure.reason)
                 };
                 let hint = failure.help.unwrap_or_else(|| start_receiver_hint(vendor, url));
                 let message = format!("{reason} (waited {limit:#}). {hint}.");
