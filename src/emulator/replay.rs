@@ -150,6 +150,14 @@ impl AccountHost {
                 ConversationFact::Requested(requested, at) => {
                     self.replay_unit(key, &requested, at)?
                 }
+                ConversationFact::Awaited if replay.expect.is_some() => Vec::new(),
+                ConversationFact::Awaited => match self.next_due(key) {
+                    Some(at) => {
+                        replay.facts.push_front(ConversationFact::Awaited);
+                        self.due(key, at)
+                    }
+                    None => Vec::new(),
+                },
                 ConversationFact::Expected(result, at, output) => {
                     replay.facts.push_front(ConversationFact::Output(output));
                     replay.expect = None;
@@ -160,9 +168,8 @@ impl AccountHost {
                 }
                 ConversationFact::Output(output) => {
                     replay.facts.push_front(ConversationFact::Output(output));
-                    let due = self.conversations.get(&key).and_then(|live| live.next_due());
                     // The moment before a step has no record, so that several can come before one.
-                    let Some(at) = due else {
+                    let Some(at) = self.next_due(key) else {
                         return Err(replay.diverged("it has a record that does not follow"));
                     };
                     self.due(key, at)
@@ -177,6 +184,11 @@ impl AccountHost {
         // A call that came before the restart may be the one that the script waits for.
         self.take_kept_call(key);
         Ok(commands)
+    }
+
+    /// When the script of a conversation continues.
+    fn next_due(&self, key: ConversationKey) -> Option<Timestamp> {
+        self.conversations.get(&key)?.next_due()
     }
 
     /// Drops a call that an expectation has taken.

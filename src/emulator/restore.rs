@@ -69,6 +69,8 @@ pub(super) enum ConversationFact {
     Requested(Box<ActionsRequested>, Timestamp),
     /// What followed from the script or an input, as a hash of its record.
     Output(u64),
+    /// The script waits for something. Nothing that it did before needs to have a record.
+    Awaited,
     /// The result of an expectation, and the hash of its record.
     Expected(Box<ExpectationResult>, Timestamp, u64),
     /// The receiver has called the vendor's API.
@@ -116,6 +118,7 @@ impl RunFacts {
             RecordKind::ActionsRequested(requested) => {
                 ConversationFact::Requested(Box::new(requested.filled(&self.secrets)), at)
             }
+            RecordKind::ExpectationStarted { .. } => ConversationFact::Awaited,
             RecordKind::ExpectationFinished(settled) => {
                 let result = Box::new(settled.result.clone());
                 ConversationFact::Expected(result, at, hash(&record.kind))

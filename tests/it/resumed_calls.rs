@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use standin::platform::Account;
@@ -138,6 +140,48 @@ fn a_run_that_was_interrupted_twice_is_resumed() {
     let told = format!("{}{}", stdout(&output), stderr(&output));
     assert!(output.status.success(), "{told}");
     assert_eq!(told.matches("✓ expect send_message").count(), 2, "{told}");
+}
+
+/// A conversation that a call opens.
+const OPENED: &str = "name = 'talk'
+[[step]]
+expect = { call = 'send_message', match = { text = 'one' }, within = '20s' }
+[[step]]
+expect = { call = 'send_message', match = { text = 'two' }, within = '20s' }
+[[step]]
+say = { by = 'bot', text = 'three' }
+";
+
+#[test]
+fn a_run_whose_conversation_a_call_has_opened_is_resumed() {
+    for point in ["intent:1", "met:1"] {
+        let (port, receiver) = (free_port(), Receiver::accepting());
+        let webhook = account("ebbot").secrets["webhook_id"].expose().to_owned();
+        // The process may end before the response.
+        let send = move |text: &str, chat: Json| {
+            let head = format!("POST /api/webhooks/{webhook} HTTP/1.1");
+            let body = json!({"type": "text", "sandbox": false, "value": text, "chatId": chat});
+            let (address, body) = (format!("127.0.0.1:{port}"), body.to_string());
+            let listens = || TcpStream::connect(&address).is_ok();
+            let mut pauses = (0..1000).map(|_| std::thread::sleep(Duration::from_millis(10)));
+            assert!(pauses.any(|()| listens()), "the API does not listen");
+            let _ = std::panic::catch_unwind(|| request(&address, &head, &body));
+        };
+        let fixture = Fixture::new(OPENED, "ebbot", port, &receiver);
+        std::thread::scope(|scope| {
+            scope.spawn(|| send("one", Json::Null));
+            let crash = fixture.crash(point);
+            assert!(!crash.status.success(), "{point}: {}", stdout(&crash));
+        });
+        let opened: Json = serde_json::from_str(&receiver.requests()[0].body).unwrap();
+        let output = std::thread::scope(|scope| {
+            scope.spawn(|| send("two", opened["data"]["id"].clone()));
+            fixture.run()
+        });
+        let told = format!("{point}:\n{}{}", stdout(&output), stderr(&output));
+        assert!(output.status.success(), "{told}");
+        assert_eq!(told.matches("✓ expect send_message").count(), 2, "{told}");
+    }
 }
 
 /// Three messages. The client logs in at the first, and uses its token at each later one.
