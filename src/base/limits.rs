@@ -157,6 +157,9 @@ pub const HANG: Duration = Duration::from_secs(600);
 /// Maximum number of documents of a kind that calls create at an account; the oldest is removed.
 // Each can have the size of a body.
 pub const MAX_DOCUMENTS: usize = 100;
+/// Maximum number of values by which an entry of `find` with `all` finds things.
+// Each is compared with everything at the account.
+pub const MAX_FOUND_VALUES: usize = 1_000;
 /// Maximum size of the body of a call to a vendor's API that transfers a file.
 pub const MAX_UPLOAD: usize = 8 * 1024 * 1024;
 /// Maximum size of all bodies together that the servers of this process are reading.

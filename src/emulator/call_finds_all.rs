@@ -1,5 +1,7 @@
 //! Finds everything that a call is about at once, and takes several conversations for one call.
 
+use std::collections::HashSet;
+
 use serde_json::Value as Json;
 
 use super::call_finds::{has_keys, is_entity, unknown};
@@ -9,6 +11,7 @@ use super::call_work::{
 };
 use super::host::AccountHost;
 use super::people::{PersonKey, text_of};
+use crate::base::limits::MAX_FOUND_VALUES;
 use crate::conversation::{Conversation, Entity};
 use crate::delivery::{ConversationKey, RunTimes};
 use crate::platform::api::{CallCondition, CallError, FindKind, FindRule};
@@ -28,21 +31,29 @@ impl CallWork {
     }
 
     /// Reads the values by which everything is found. A list means one of its elements: the values of
-    /// each.
+    /// each, once.
     fn keys_of_each(&self, rule: &FindRule) -> Result<Vec<Vec<PersonKey>>, CallError> {
         let mut all = vec![Vec::new()];
         for (field, template) in &rule.by {
             let value = template.render(&self.roots()).map_err(|error| unreadable(&error))?;
-            let values = match value {
-                Some(Json::Array(values)) => values,
-                Some(value) if !value.is_null() => vec![value],
+            let values: Vec<String> = match value {
+                Some(Json::Array(values)) => {
+                    let mut known = HashSet::new();
+                    let texts = values.iter().map(text_of);
+                    texts.filter(|text| known.insert(text.clone())).collect()
+                }
+                Some(value) if !value.is_null() => vec![text_of(&value)],
                 _ => {
                     let message = format!("`{field}` of `{}` has no value", rule.name);
                     return Err(CallError::new(CallCondition::missing_field(), message));
                 }
             };
-            let with = |keys: &Vec<PersonKey>, value: &Json| {
-                let key = PersonKey { field: field.clone(), value: text_of(value) };
+            if all.len().saturating_mul(values.len()) > MAX_FOUND_VALUES {
+                let message = format!("`{}` has more than {MAX_FOUND_VALUES} values", rule.name);
+                return Err(CallError::new(CallCondition::too_large(), message));
+            }
+            let with = |keys: &Vec<PersonKey>, value: &String| {
+                let key = PersonKey { field: field.clone(), value: value.clone() };
                 keys.iter().cloned().chain([key]).collect()
             };
             let combined = all.iter().flat_map(|keys| values.iter().map(|value| with(keys, value)));
@@ -72,12 +83,16 @@ impl AccountHost {
                     conversations.push(FoundConversation { state: state.clone(), other });
                     continue;
                 }
-                let own: Vec<Entity> = state
-                    .entities
-                    .iter()
-                    .filter(|entity| is_entity(entity, rule, &keys))
-                    .cloned()
-                    .collect();
+                // One with a list of values can have several of those that are requested.
+                let is_new = |entity: &&Entity| {
+                    let mut known = work.found_entities.iter();
+                    !known.any(|found| {
+                        (&found.name, &found.entity, found.other)
+                            == (&rule.name, &entity.name, other)
+                    })
+                };
+                let own = state.entities.iter().filter(|entity| is_entity(entity, rule, &keys));
+                let own: Vec<Entity> = own.filter(is_new).cloned().collect();
                 let found = own.iter().map(|entity| FoundEntity {
                     name: rule.name.clone(),
                     entity: entity.name.clone(),

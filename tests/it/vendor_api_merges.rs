@@ -47,12 +47,15 @@ fn one_call_combines_entities_and_conversations_of_several_people() {
     let inherit = "mutation($owners: [String!], $guests: [String!], $heir: String!, $tag: String) {
         inherit(owners: $owners, guests: $guests, heir: $heir, tag: $tag) { tag lenders rooms card }
     }";
-    let all = json!({"owners": ["Ada", "Grace"], "guests": guests, "heir": "Kim", "tag": "lamp-7"});
+    let all = json!({"owners": ["Ada", "Grace", "Ada"], "guests": guests, "heir": "Kim", "tag": "lamp-7"});
     // Nothing happens if one is missing.
     let lost = json!({"owners": ["Ada", "Nobody"], "heir": "Kim"});
     let refused = ask(&api, inherit, &lost);
     assert_eq!(refused["errors"][0]["message"], "nobody has such a lamp", "{refused}");
     let left = || ask(&api, "{ lamps }", &json!({}))["data"]["lamps"].clone();
+    let many: Vec<String> = (0..1001).map(|number| format!("owner {number}")).collect();
+    let refused = ask(&api, inherit, &json!({"owners": many, "heir": "Kim"}));
+    assert!(refused["errors"][0]["message"].is_string(), "{refused}");
     assert_eq!(left(), json!(["Ada", "Grace", "Alan"]));
     let heir = ask(&api, inherit, &all)["data"]["inherit"].clone();
     let lenders = json!(["Kim", "Ada", "Grace"]);
