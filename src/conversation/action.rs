@@ -167,6 +167,17 @@ pub enum ActionKind {
 }
 
 impl ActionKind {
+    /// Opens a conversation as scripts do: nothing about it is chosen by a client.
+    pub fn open(channel: impl Into<String>, assignee: Option<Actor>) -> Self {
+        Self::Open {
+            channel: channel.into(),
+            assignee,
+            skill: None,
+            ids: BTreeMap::new(),
+            hidden: false,
+        }
+    }
+
     /// Returns the action of this participant.
     pub fn by(self, by: Actor) -> Action {
         Action { by, kind: self, dialog: None, quiet: false }

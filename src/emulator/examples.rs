@@ -189,13 +189,7 @@ impl ExampleStage {
         let seeds = SeedScope::fixed("example");
         let mut actor = ConversationActor::without_script(account, KEY.number, cast, seeds);
         let member = |role: Role| Actor::Member(role.as_str().to_owned());
-        let open = ActionKind::Open {
-            channel: "web".into(),
-            assignee: Some(member(Role::Bot)),
-            skill: None,
-            ids: BTreeMap::new(),
-            hidden: false,
-        };
+        let open = ActionKind::open("web", Some(member(Role::Bot)));
         // A vendor whose conversations begin in another way has examples that need none.
         let outputs = actor.act(&[open.by(member(Role::Visitor))], AT, &[]).unwrap_or_default();
         let mut live = LiveConversation::of_actor(actor, &run, KEY.number);

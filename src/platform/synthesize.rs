@@ -1,7 +1,5 @@
 //! Finds the actions that cause an event, for a user who requests a single webhook by its type.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value as Json};
 
 use super::definition::Platform;
@@ -189,14 +187,7 @@ impl ActionSynthesizer<'_> {
 
     fn open(&self) -> Action {
         let assignee = Some(self.actor(Role::Bot));
-        ActionKind::Open {
-            channel: "web".into(),
-            assignee,
-            skill: None,
-            ids: BTreeMap::new(),
-            hidden: false,
-        }
-        .by(self.actor(Role::Visitor))
+        ActionKind::open("web", assignee).by(self.actor(Role::Visitor))
     }
 
     fn assign(&self) -> Action {

@@ -1,7 +1,5 @@
 //! What a call does to a conversation, as a dry run assumes it. Only what later steps depend on.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value as Json};
 
 use super::call_expectation::CallPlan;
@@ -96,16 +94,7 @@ impl AssumedCall<'_> {
         let (by, kind) = match act {
             ActTemplate::Open { by, assignee, .. } => {
                 let assignee = assignee.as_ref().and_then(|assignee| self.actor(assignee));
-                (
-                    by,
-                    ActionKind::Open {
-                        channel: ANY_CHANNEL.to_owned(),
-                        assignee,
-                        skill: None,
-                        ids: BTreeMap::new(),
-                        hidden: false,
-                    },
-                )
+                (by, ActionKind::open(ANY_CHANNEL, assignee))
             }
             ActTemplate::Say { by, kind, text, .. } => {
                 let text = text.as_ref().map(|_| self.plan.text()).unwrap_or_default();

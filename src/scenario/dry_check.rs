@@ -224,14 +224,7 @@ fn repair(conversation: &mut Conversation, error: &InvalidAction, action: Action
     };
     let by = Actor::Member(by.to_string());
     let open = match error {
-        InvalidAction::NotOpened => ActionKind::Open {
-            channel: String::new(),
-            assignee: None,
-            skill: None,
-            ids: BTreeMap::new(),
-            hidden: false,
-        }
-        .by(by),
+        InvalidAction::NotOpened => ActionKind::open(String::new(), None).by(by),
         InvalidAction::Closed => ActionKind::Reopen.by(by),
         _ => return false,
     };

@@ -168,16 +168,7 @@ impl<'a> ActionPlanner<'a> {
         };
         form.channel.iter().for_each(|channel| refuse_placeholders(channel, self.problems));
         let channel = form.channel.as_ref().map_or("web", |channel| channel.as_str()).to_owned();
-        Some(
-            ActionKind::Open {
-                channel,
-                assignee,
-                skill: None,
-                ids: BTreeMap::new(),
-                hidden: false,
-            }
-            .by(by),
-        )
+        Some(ActionKind::open(channel, assignee).by(by))
     }
 
     fn assign(&mut self, form: &AssignForm, key: &Key) -> Option<Action> {

@@ -1,6 +1,5 @@
 //! The conversation model: which actions it refuses, and that its field tables match its values.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -46,14 +45,7 @@ fn actor(name: &str) -> Actor {
 }
 
 fn open(assignee: &str) -> Action {
-    ActionKind::Open {
-        channel: "web".into(),
-        assignee: Some(actor(assignee)),
-        skill: None,
-        ids: BTreeMap::new(),
-        hidden: false,
-    }
-    .by(actor("visitor"))
+    ActionKind::open("web", Some(actor(assignee))).by(actor("visitor"))
 }
 
 fn say(by: &str) -> Action {
