@@ -339,7 +339,22 @@ fn arguments_directives_fragments_and_syntax_get_the_messages_of_the_reference_i
         (
             "{ webhooks { ...W } } fragment W on Webhook { _id ...V } fragment V on Webhook { ...W }",
             json!({}),
+            "Cannot spread fragment \"W\" within itself via \"V\".",
+        ),
+        (
+            "{ webhooks { ...W } } fragment W on Webhook { ...W }",
+            json!({}),
             "Cannot spread fragment \"W\" within itself.",
+        ),
+        (
+            "query($x: Int, $x: Int) { users(page: $x) { _id } }",
+            json!({}),
+            "There can be only one variable named \"$x\".",
+        ),
+        (
+            "{ users(page: 1, page: 2) { _id } }",
+            json!({}),
+            "There can be only one argument named \"page\".",
         ),
         (
             "{ webhooksTotalCount } { webhooksTotalCount }",
@@ -355,6 +370,11 @@ fn arguments_directives_fragments_and_syntax_get_the_messages_of_the_reference_i
         ("{ webhooks { } }", json!({}), "Syntax Error: Expected Name, found \"}\"."),
         ("{ users(page: ) }", json!({}), "Syntax Error: Unexpected \")\"."),
         ("webhooks", json!({}), "Syntax Error: Unexpected Name \"webhooks\"."),
+        (
+            "{ users(page: 1 \"b\", other: \"c\") { _id } }",
+            json!({}),
+            "Syntax Error: Expected Name, found String \"b\".",
+        ),
     ] {
         assert_eq!(refusal(&api, query, &variables).0, message, "{query}");
     }

@@ -8,11 +8,15 @@ use async_graphql::{Pos, ServerError};
 use serde_json::{Value as Json, json};
 
 use super::graphql_schema::{SchemaFile, plain};
+use super::graphql_secrets::{BLOCK_QUOTE, string_at_start};
 
 /// A request that cannot be parsed.
 pub(super) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 /// A request that does not fit the schema.
 pub(super) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+
+/// How the library begins its error for a name that is used twice.
+const ONLY_ONE: &str = "There can only be one ";
 
 /// The message for a query that exceeds the limits.
 pub(super) const TOO_COMPLEX: &str = "Query is too complex.";
@@ -92,8 +96,8 @@ fn in_other_words(file: &SchemaFile, message: &str) -> String {
         ["Fragment cannot condition non composite type ", of, ""] => {
             format!("Fragment cannot condition on non composite type \"{of}\".")
         }
-        ["There can only be one ", rest @ ..] => {
-            format!("There can be only one {}.", rest.join("\""))
+        [what, ..] if what.starts_with(ONLY_ONE) => {
+            format!("There can be only one {}.", &message[ONLY_ONE.len()..])
         }
         ["Variable ", variable, " cannot be of non-input type ", of, ""] => {
             let variable = variable.trim_start_matches('$');
@@ -175,7 +179,10 @@ fn token_at(query: &str, at: Pos) -> String {
             let kind = if number.contains(['.', 'e', 'E']) { "Float" } else { "Int" };
             format!("{kind} \"{number}\"")
         }
-        Some('"') => format!("String {rest}"),
+        Some('"') => {
+            let kind = if rest.starts_with(BLOCK_QUOTE) { "BlockString" } else { "String" };
+            format!("{kind} \"{}\"", string_at_start(rest).unwrap_or_default())
+        }
         Some('.') => "\"...\"".to_owned(),
         Some(_) if !word.is_empty() => format!("Name \"{word}\""),
         char => format!("\"{}\"", char.map(String::from).unwrap_or_default()),

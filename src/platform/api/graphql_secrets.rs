@@ -6,6 +6,9 @@ use serde_json::Value as Json;
 
 use crate::base::redact::is_credential_key;
 
+/// What begins and ends a string of several lines.
+pub(super) const BLOCK_QUOTE: &str = "\"\"\"";
+
 /// Returns the values of arguments whose names say that they are credentials.
 pub fn argument_secrets(body: &Json) -> Vec<String> {
     let (query, variables) = (body["query"].as_str().unwrap_or_default(), &body["variables"]);
@@ -31,8 +34,13 @@ fn given_text(query: &str, variables: &Json) -> Option<String> {
         let name = name.split(|char| !is_name(char)).next()?;
         return variables[name].as_str().map(str::to_owned);
     }
-    if let Some(block) = query.strip_prefix("\"\"\"") {
-        return block.split("\"\"\"").next().map(str::to_owned);
+    string_at_start(query).map(str::to_owned)
+}
+
+/// Returns the content of the string that a query begins with, as it is written.
+pub(super) fn string_at_start(query: &str) -> Option<&str> {
+    if let Some(block) = query.strip_prefix(BLOCK_QUOTE) {
+        return block.split(BLOCK_QUOTE).next();
     }
     let text = query.strip_prefix('"')?;
     let mut is_escaped = false;
@@ -41,7 +49,7 @@ fn given_text(query: &str, variables: &Json) -> Option<String> {
         is_escaped = char == '\\' && !is_escaped;
         is_end
     });
-    Some(text[..end.unwrap_or(text.len())].to_owned())
+    Some(&text[..end.unwrap_or(text.len())])
 }
 
 #[cfg(test)]

@@ -20,11 +20,14 @@ pub(super) fn check_size(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
 ) -> Result<(), String> {
-    let mut count = FieldCount { document, fragments: HashMap::new(), cyclic: None };
+    let mut count =
+        FieldCount { document, fragments: HashMap::new(), open: Vec::new(), cycle: None };
     let fields = count.of(&operation.selection_set.node, 0);
     // The library reports a cycle as a query that is too deep.
-    if let Some(fragment) = count.cyclic {
-        return Err(format!("Cannot spread fragment \"{fragment}\" within itself."));
+    if let Some([fragment, others @ ..]) = count.cycle.as_deref() {
+        let via = others.iter().map(|other| format!("\"{other}\"")).collect::<Vec<_>>().join(", ");
+        let via = if via.is_empty() { via } else { format!(" via {via}") };
+        return Err(format!("Cannot spread fragment \"{fragment}\" within itself{via}."));
     }
     if fields > MAX_QUERY_COMPLEXITY { Err(TOO_COMPLEX.to_owned()) } else { Ok(()) }
 }
@@ -34,8 +37,10 @@ struct FieldCount<'d> {
     /// Number of fields of each fragment, by its name; `None` while it is counted.
     // Without this, fragments that use each other take exponential time.
     fragments: HashMap<&'d str, Option<usize>>,
-    /// A fragment that uses itself.
-    cyclic: Option<&'d str>,
+    /// The fragments that are being counted, each used by the one before.
+    open: Vec<&'d str>,
+    /// Fragments of which each uses the next, and the last one the first.
+    cycle: Option<Vec<&'d str>>,
 }
 
 impl<'d> FieldCount<'d> {
@@ -65,13 +70,16 @@ impl<'d> FieldCount<'d> {
     fn of_fragment(&mut self, name: &'d str, depth: usize) -> usize {
         if let Some(known) = self.fragments.get(name) {
             return known.unwrap_or_else(|| {
-                self.cyclic = Some(name);
+                let cycle = self.open.iter().copied().skip_while(|open| *open != name);
+                self.cycle = Some(cycle.collect());
                 0
             });
         }
         let Some(fragment) = self.document.fragments.get(name) else { return 0 };
         self.fragments.insert(name, None);
+        self.open.push(name);
         let fields = self.of(&fragment.node.selection_set.node, depth);
+        self.open.pop();
         self.fragments.insert(name, Some(fields));
         fields
     }
