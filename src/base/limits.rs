@@ -157,6 +157,9 @@ pub const HANG: Duration = Duration::from_secs(600);
 /// Maximum number of documents of a kind that calls create at an account; the oldest is removed.
 // Each can have the size of a body.
 pub const MAX_DOCUMENTS: usize = 100;
+/// Maximum number of entries of a list in `[variants]` of a vendor.
+// Each of them repeats what can be a whole file.
+pub const MAX_VARIANTS: usize = 20;
 /// Maximum number of values by which an entry of `find` with `all` finds things.
 // Each is compared with everything at the account.
 pub const MAX_FOUND_VALUES: usize = 1_000;

@@ -1,6 +1,7 @@
 //! Entries of a vendor's file that are stated once for several variants.
 
 use super::overlay;
+use crate::base::limits::MAX_VARIANTS;
 use crate::diag::{Key, NodeContent, Problem, Problems, SyntaxNode, Table, code};
 
 /// Section with the variants, by name.
@@ -16,7 +17,7 @@ type VariantValues = Vec<(String, String)>;
 ///
 /// Revisions are merged before, so that one that adds a variant has all entries for it.
 pub(super) fn repeat(mut node: SyntaxNode, problems: &mut Problems) -> SyntaxNode {
-    let variants = variants(&node);
+    let variants = variants(&node, problems);
     let mut repeating = Repeating { variants: &variants, problems };
     if let NodeContent::Table(file) = &mut node.content {
         for (_, section) in file.0.iter_mut().filter(|(key, _)| key.name != SECTION) {
@@ -31,7 +32,7 @@ pub(super) fn repeat(mut node: SyntaxNode, problems: &mut Problems) -> SyntaxNod
 }
 
 /// Reads the variants. What has another form is reported when the section is read.
-fn variants(node: &SyntaxNode) -> Vec<(String, Vec<VariantValues>)> {
+fn variants(node: &SyntaxNode, problems: &mut Problems) -> Vec<(String, Vec<VariantValues>)> {
     let section = node.as_table().and_then(|file| file.get(SECTION)?.as_table());
     let values = |node: &SyntaxNode| -> Option<VariantValues> {
         let table = node.as_table()?.0.iter();
@@ -46,7 +47,12 @@ fn variants(node: &SyntaxNode) -> Vec<(String, Vec<VariantValues>)> {
     let all = section.into_iter().flat_map(|section| &section.0);
     all.filter_map(|(key, node)| match &node.content {
         NodeContent::List(list) => {
-            Some((key.name.clone(), list.iter().filter_map(values).collect()))
+            if list.len() > MAX_VARIANTS {
+                let message = format!("more than {MAX_VARIANTS} variants in a list");
+                problems.push(Problem::at(&node.span, code::TOO_MANY, message));
+            }
+            let list = list.iter().take(MAX_VARIANTS);
+            Some((key.name.clone(), list.filter_map(values).collect()))
         }
         _ => None,
     })
@@ -180,6 +186,12 @@ mod tests {
         assert_eq!(
             (json.as_str(), &messages[..]),
             (r#"{"a":[]}"#, &["unknown variants `coffee`".to_owned()][..])
+        );
+        let many = format!("variants.tea = [{}]\n[[a]]\nfor = 'tea'\n", "{},".repeat(21));
+        let (json, messages) = repeated(&many);
+        assert_eq!(
+            (json.matches("{}").count(), messages[0].as_str()),
+            (20, "more than 20 variants in a list")
         );
     }
 }
