@@ -79,11 +79,14 @@ impl AccountHost {
             }
             for other in found {
                 let Some(state) = work.state_of(other) else { continue };
+                // Something can have several of the values: a visitor has several ids, and a field can
+                // be a list.
                 if rule.kind == FindKind::Conversation {
-                    conversations.push(FoundConversation { state: state.clone(), other });
+                    if conversations.iter().all(|found: &FoundConversation| found.other != other) {
+                        conversations.push(FoundConversation { state: state.clone(), other });
+                    }
                     continue;
                 }
-                // One with a list of values can have several of those that are requested.
                 let is_new = |entity: &&Entity| {
                     let mut known = work.found_entities.iter();
                     !known.any(|found| {

@@ -1,5 +1,6 @@
 //! The page of conversations, messages, agents or documents that a response contains.
 
+use std::cmp::Ordering;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -20,10 +21,10 @@ struct ListKey {
 }
 
 /// What things are sorted by.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, PartialOrd)]
 enum SortKey {
     Absent,
-    Number(i64),
+    Number(f64),
     Time(Timestamp),
     Text(String),
 }
@@ -34,7 +35,7 @@ impl SortKey {
             Value::Time(at) => Self::Time(at),
             value => match value.into_json() {
                 Json::Null => Self::Absent,
-                Json::Number(number) => number.as_i64().map_or(Self::Absent, Self::Number),
+                Json::Number(number) => number.as_f64().map_or(Self::Absent, Self::Number),
                 json => Self::Text(text_of(&json).to_lowercase()),
             },
         }
@@ -91,7 +92,11 @@ impl CallWork {
         let is_requested = by.is_some() || order.is_some();
         if let Some(name) = by {
             let field = rule.names.get(&name).unwrap_or(&name);
-            all.sort_by_cached_key(|thing| SortKey::of(thing.get(field)));
+            let mut keyed: Vec<_> =
+                all.iter().map(|thing| (SortKey::of(thing.get(field)), *thing)).collect();
+            // Numbers of JSON have an order: none is NaN.
+            keyed.sort_by(|(one, _), (other, _)| one.partial_cmp(other).unwrap_or(Ordering::Equal));
+            all.iter_mut().zip(keyed).for_each(|(place, (_, thing))| *place = thing);
         }
         if order.is_some_and(|order| order.starts_with(['d', 'D', '-'])) {
             all.reverse();
@@ -279,4 +284,20 @@ fn of_conversations<'a>(conversations: &'a Conversations, keys: &[ListKey]) -> V
     let mut opened: Vec<_> = opened.collect();
     opened.sort_by_key(|(at, key, _)| (*at, *key));
     opened.into_iter().map(|(_, _, conversation)| conversation as &dyn Object).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn things_are_sorted_by_kind_and_value() {
+        let key = |json: &Json| SortKey::of(Value::data(json));
+        let ascending =
+            [json!(null), json!(-2), json!(1), json!(1.5), json!(10), json!("A"), json!("b")];
+        assert!(ascending.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])));
+        assert!(key(&json!("B")) == key(&json!("b")));
+    }
 }

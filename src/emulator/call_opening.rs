@@ -1,12 +1,11 @@
 //! Opens the conversation of a call.
 
-use serde_json::Value as Json;
-
 use super::actor::ConversationActor;
 use super::call_work::{CallWork, WorkConversation};
 use super::host::AccountHost;
 use super::incoming::Opening;
 use super::live_conversation::LiveConversation;
+use super::people::text_of;
 use super::requested::PersonRef;
 use crate::conversation::{Conversation, ConversationState, Role};
 use crate::delivery::{ConversationKey, RunTimes};
@@ -60,8 +59,10 @@ impl AccountHost {
             _ => None,
         });
         for template in ids.flatten() {
+            // A value that cannot be an id is refused when the conversation is opened.
             let chosen = template.render(&work.roots()).ok().flatten();
-            let Some(Json::String(id)) = chosen else { continue };
+            let chosen = chosen.filter(|id| !id.is_null());
+            let Some(id) = chosen.as_ref().map(text_of) else { continue };
             if self.registry.find(&id, get).is_some() {
                 let message = format!("there is a conversation with the id `{id}`");
                 return Err(CallError::new(CallCondition::refused(RefusalReason::Open), message));

@@ -107,6 +107,8 @@ fn a_client_chooses_the_id_of_the_conversation_that_it_opens() {
     // Its id is taken, and a generated one replaces an empty one.
     let again = enter(&json!("blue"));
     assert_eq!((again.status, &again.json()["sorry"]), (409, &json!("refused.open")));
+    assert_eq!(enter(&json!(7)).json()["room"], "7");
+    assert_eq!(enter(&json!(7)).status, 409);
     let generated = enter(&json!("")).json()["room"].as_str().unwrap().to_owned();
     assert!(generated.starts_with(house), "{generated}");
     assert_eq!(enter(&json!(["blue"])).status, 422);
