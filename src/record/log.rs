@@ -35,8 +35,8 @@ struct Shared {
     run: u32,
     clock: Clock,
     state: Mutex<LogState>,
-    /// Notified when a record is appended. Subscribers that may read it only when it is stored do not wait
-    /// for this: to wake a reader on another thread in vain costs two system calls.
+    /// Notified when a record is appended. Subscribers that may read it only when it is stored wait for
+    /// `readable`: waking a reader on another thread in vain costs two system calls.
     appended: Notify,
     /// Notified when a record becomes readable for all subscribers.
     readable: Notify,

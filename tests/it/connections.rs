@@ -393,7 +393,11 @@ fn a_port_without_http_is_never_ready() {
     let run = ["run", "handover", "--vendor", "ebbot", "--to", &silent, "--wait-ready", "1s"];
     let output = standin(&run);
     assert_eq!(output.status.code(), Some(3), "{}{}", stdout(&output), stderr(&output));
-    assert!(stderr(&output).contains("no response within 1 s"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("is not ready: no response within 1 s"),
+        "{}",
+        stderr(&output)
+    );
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
